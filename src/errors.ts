@@ -1,0 +1,78 @@
+/**
+ * Every way an exchange can fail, in one table. Hostile or unlucky input is never thrown: it is one of these
+ * codes, carried as a value. `docs/errors.md` lists the same rows; a test keeps the two equal.
+ */
+
+/** Whose doing it was. `client`: the request or its sender; `proxy`: Sluice itself; `upstream`: the server. */
+export type Side = 'client' | 'proxy' | 'upstream';
+
+export interface ErrorRow {
+  readonly side: Side;
+  /** The status the client is answered with while no response head has been sent; 499 is only ever logged. */
+  readonly status: number;
+  /** True where another node may be tried, as long as no byte of the body has left for a server. */
+  readonly retryable: boolean;
+  readonly reason: string;
+}
+
+const row = (side: Side, status: number, reason: string, retryable = false): ErrorRow => ({
+  side,
+  status,
+  retryable,
+  reason,
+});
+
+export const errors = {
+  // The head of the request. All of these close the connection: what follows it can't be trusted.
+  'request-line-malformed': row('client', 400, 'The request line is malformed.'),
+  'target-malformed': row('client', 400, 'The request target is malformed.'),
+  'header-malformed': row('client', 400, 'A header field is malformed.'),
+  'host-malformed': row('client', 400, 'The request must carry exactly one valid Host.'),
+  'framing-ambiguous': row('client', 400, 'The length of the body is ambiguous.'),
+  'content-length-malformed': row('client', 400, 'Content-Length is malformed.'),
+  'chunk-malformed': row('client', 400, 'The chunked body is malformed.'),
+  'head-timeout': row('client', 408, 'The request head did not arrive in time.'),
+  'body-stalled': row('client', 408, 'The request body stopped arriving.'),
+  'target-too-long': row('client', 414, 'The request target is too long.'),
+  'expectation-failed': row('client', 417, 'The only expectation supported is 100-continue.'),
+  'head-too-large': row('client', 431, 'The request head is too large.'),
+  'method-not-supported': row('client', 501, 'The method is not supported.'),
+  'transfer-coding-not-supported': row('client', 501, 'The only transfer coding supported is chunked.'),
+  'version-not-supported': row('client', 505, 'Only HTTP/1.0 and HTTP/1.1 are supported.'),
+  'client-gone': row('client', 499, 'The client closed the connection before the exchange ended.'),
+  'client-stalled': row('client', 499, 'The client stopped reading the response.'),
+
+  // Sluice itself.
+  'no-node': row('proxy', 503, 'No upstream node is available.'),
+  'shutting-down': row('proxy', 503, 'The proxy is shutting down.'),
+  internal: row('proxy', 500, 'The proxy failed.'),
+
+  // The way to the server, before it has answered.
+  'upstream-name-unresolved': row('upstream', 502, 'The name of the upstream node does not resolve.', true),
+  'upstream-refused': row('upstream', 502, 'The upstream node refused the connection.', true),
+  'upstream-unreachable': row('upstream', 502, 'The upstream node is unreachable.', true),
+  'upstream-connect-timeout': row('upstream', 504, 'The upstream node did not accept in time.', true),
+  'upstream-tls': row('upstream', 502, 'The TLS handshake with the upstream node failed.', true),
+  'upstream-closed': row('upstream', 502, 'The upstream node closed before it answered.', true),
+
+  // The server's answer.
+  'upstream-head-malformed': row('upstream', 502, 'The upstream node sent a malformed response head.'),
+  'upstream-head-too-large': row('upstream', 502, 'The upstream node sent too large a response head.'),
+  'upstream-head-timeout': row('upstream', 504, 'The upstream node did not answer in time.'),
+  'upstream-not-reading': row('upstream', 504, 'The upstream node stopped reading the request body.'),
+  'upstream-body-malformed': row('upstream', 502, 'The upstream node sent a malformed response body.'),
+  'upstream-truncated': row('upstream', 502, 'The upstream node closed in the middle of its response.'),
+  'upstream-stalled': row('upstream', 504, 'The upstream node stopped sending its response.'),
+} as const satisfies Record<string, ErrorRow>;
+
+export type ErrorCode = keyof typeof errors;
+
+/** One failure: its code, and what exactly was wrong. The detail never holds a secret or a raw header value. */
+export interface Failure {
+  readonly code: ErrorCode;
+  readonly detail: string;
+}
+
+export function failure(code: ErrorCode, detail: string = errors[code].reason): Failure {
+  return { code, detail };
+}

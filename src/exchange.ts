@@ -1,0 +1,89 @@
+/**
+ * The record of one request, from its first byte to its last. Each stage fills its own part; observers get it
+ * once, at the end, also on failure. Times are milliseconds of `performance.now()`, sizes are bytes.
+ */
+import type { Failure } from './errors.ts';
+
+export type BodyPath = 'spliced' | 'copied' | 'none';
+
+/** One direction's body, as it moved. */
+export interface BodyRecord {
+  framing: 'none' | 'length' | 'chunked' | 'until-close';
+  /** Declared by Content-Length; undefined when it isn't known from the head. */
+  declared: number | undefined;
+  bytes: number;
+  spliced: number;
+  copied: number;
+}
+
+export interface Exchange {
+  readonly id: string;
+  readonly clientAddress: string;
+  readonly clientPort: number;
+  method: string;
+  /** The path as received, without its query: queries can carry secrets. */
+  path: string;
+  httpVersion: '1.0' | '1.1';
+  userAgent: string;
+  /** 0 while no final response head was sent. */
+  status: number;
+  readonly request: BodyRecord;
+  readonly response: BodyRecord;
+  cluster: string;
+  /** `host:port` of the node that served it; empty when none did. */
+  node: string;
+  /** Which transport the upstream leg took; empty when there was none. */
+  transport: '' | 'engine' | 'streams';
+  /** Connections tried, pooled and new. */
+  attempts: number;
+  /** True when the upstream connection came from the pool. */
+  reused: boolean;
+
+  /** When the first byte of the head had come, by `performance.now()`, and by the wall clock. */
+  readonly startedAt: number;
+  readonly startedWall: number;
+  /** Durations since `startedAt`; undefined where the stage was not reached. */
+  connectedAfter: number | undefined;
+  firstByteAfter: number | undefined;
+  endedAfter: number;
+
+  /** The client connection's round trip (microseconds) and retransmits, from the kernel. */
+  rtt: number | undefined;
+  retransmits: number | undefined;
+
+  /** Undefined when both bodies ended exactly at their framing. */
+  failure: Failure | undefined;
+}
+
+/** Sees each exchange once, when it has ended. Must not throw and must not block. */
+export interface Observer {
+  ended(exchange: Exchange): void;
+}
+
+export function beginExchange(id: string, clientAddress: string, clientPort: number): Exchange {
+  return {
+    id,
+    clientAddress,
+    clientPort,
+    method: '',
+    path: '',
+    httpVersion: '1.1',
+    userAgent: '',
+    status: 0,
+    request: { framing: 'none', declared: undefined, bytes: 0, spliced: 0, copied: 0 },
+    response: { framing: 'none', declared: undefined, bytes: 0, spliced: 0, copied: 0 },
+    cluster: '',
+    node: '',
+    transport: '',
+    attempts: 0,
+    reused: false,
+    startedAt: performance.now(),
+    startedWall: Date.now(),
+    connectedAfter: undefined,
+    firstByteAfter: undefined,
+    endedAfter: 0,
+    rtt: undefined,
+    retransmits: undefined,
+    failure: undefined,
+  };
+}

@@ -1,0 +1,211 @@
+/**
+ * What the rest of Sluice knows of the network: connections that read heads, send heads and relay bodies.
+ * Two transports implement it, `engine` (native, Linux, plain TCP) and `streams` (node:net, node:tls), and
+ * one suite, test/cases/transport.ts, runs on both. Times are milliseconds, sizes are bytes.
+ */
+import type { ErrorCode } from '../errors.ts';
+import type { Framing } from '../http1/framing.ts';
+
+export type TransportKind = 'engine' | 'streams';
+
+/** Keep-alive and congestion settings of one leg; applied to each socket where the system knows them. */
+export interface SocketOptions {
+  readonly keepAliveIdle: number;
+  readonly keepAliveInterval: number;
+  readonly keepAliveCount: number;
+  /** TCP_USER_TIMEOUT; 0 leaves the system's. */
+  readonly userTimeout: number;
+  /** TCP_CONGESTION, e.g. `cubic`; undefined leaves the system's. */
+  readonly congestionControl?: string | undefined;
+}
+
+export interface ListenOptions extends SocketOptions {
+  /** An address, not a name: `0.0.0.0`, `127.0.0.1`, `::` (dual stack unless `ipv6Only`). */
+  readonly host: string;
+  /** 0 asks for any free port; `Listener.port` says which it became. */
+  readonly port: number;
+  readonly backlog: number;
+  readonly reusePort: boolean;
+  readonly ipv6Only: boolean;
+}
+
+export interface Listener {
+  readonly host: string;
+  readonly port: number;
+  /** Leaves new connections in the backlog until `resume`; a bound on connections is built on it. */
+  pause(): void;
+  resume(): void;
+  /** Stops accepting; connections already accepted live on. */
+  close(): void;
+}
+
+export interface ConnectOptions extends SocketOptions {
+  /** An address, not a name. */
+  readonly host: string;
+  readonly port: number;
+  readonly timeout: number;
+  readonly tls?: TlsOptions | undefined;
+}
+
+export interface TlsOptions {
+  /** The name to verify and to send as SNI. */
+  readonly serverName: string;
+  /** PEM; undefined trusts the system's authorities. */
+  readonly ca?: string | undefined;
+  readonly verify: boolean;
+}
+
+export type ConnectResult =
+  | { readonly kind: 'connected'; readonly connection: Connection }
+  | { readonly kind: 'failed'; readonly code: ErrorCode; readonly detail: string };
+
+/** Why nothing more comes from a peer: a FIN, a reset (or another socket error), or our own deadline or close. */
+export type EndKind = 'end' | 'reset' | 'timeout' | 'closed';
+
+export type HeadResult =
+  /**
+   * The head's bytes are `buffer[start..end)`, the empty line included. They are shown in place: valid until
+   * the next `await`, so parse first.
+   */
+  | { readonly kind: 'head'; readonly buffer: Buffer; readonly start: number; readonly end: number }
+  /** More than `maxBytes` without an end. `buffer[start..end)` is what came, for a look at the request line. */
+  | { readonly kind: 'too-large'; readonly buffer: Buffer; readonly start: number; readonly end: number }
+  /** `received` is how many bytes of an unfinished head had come: 0 is a clean end between two messages. */
+  | { readonly kind: EndKind; readonly received: number };
+
+export interface HeadOptions {
+  readonly maxBytes: number;
+  /** How long the first byte may take; 0 is for ever. Ends as `timeout` with `received` 0. */
+  readonly idleTimeout: number;
+  /** How long the rest may take from the first byte on; 0 is for ever. */
+  readonly timeout: number;
+}
+
+export interface RelayOptions {
+  /** How the source delimits the body. Chunked input is decoded and written again with canonical size lines. */
+  readonly framing: Framing;
+  /** `decoded` drops the chunked coding on the way out, for an HTTP/1.0 client; otherwise as the source. */
+  readonly output?: 'same' | 'decoded';
+  /** No byte moved for so long ends the relay; time spent without budget does not count. 0 is for ever. */
+  readonly stallTimeout: number;
+  /** Body bytes it may move before it waits for `grant`. Default: no bound. */
+  readonly budget?: number;
+  /** Called each time the budget is used up and more of the body is to come. */
+  readonly onBudget?: (relay: Relay) => void;
+}
+
+/** How a relay ended. `source-*` speaks of the connection read from, `sink-*` of the one written to. */
+export type RelayEndKind =
+  | 'complete'
+  | 'source-end'
+  | 'source-reset'
+  | 'source-malformed'
+  | 'source-stalled'
+  | 'sink-reset'
+  | 'sink-stalled'
+  | 'stopped';
+
+export interface RelayEnd {
+  readonly kind: RelayEndKind;
+  /** Body bytes handed to the sink, without chunk framing. */
+  readonly bytes: number;
+  /** Of these, how many never entered user space, and how many were copied through it. */
+  readonly spliced: number;
+  readonly copied: number;
+}
+
+export interface Relay {
+  readonly done: Promise<RelayEnd>;
+  /** Body bytes handed to the sink so far. */
+  readonly moved: number;
+  /** Adds to the budget. */
+  grant(bytes: number): void;
+  /** Ends it now as `stopped`. Both connections are then in mid message: close them. */
+  stop(): void;
+}
+
+/** Measured by the kernel; undefined where the transport can't say. */
+export interface TcpInfo {
+  /** Smoothed round trip, microseconds. */
+  readonly rtt: number;
+  /** Segments retransmitted since the connection began. */
+  readonly retransmits: number;
+}
+
+/**
+ * One TCP connection. At most one reader at a time (readHead, a relay from it, discard) and one writer (send, a
+ * relay to it); a relay in and a relay out may run at once. A call on a connection that is closed is
+ * harmless: reads end as `closed`, writes are dropped.
+ */
+export interface Connection {
+  readonly transport: TransportKind;
+  readonly remoteAddress: string;
+  readonly remotePort: number;
+  readonly localAddress: string;
+  readonly localPort: number;
+  /** False once closed by either `close`, `reset`, or the end of a `linger`. */
+  readonly open: boolean;
+
+  readHead(options: HeadOptions): Promise<HeadResult>;
+
+  /**
+   * Queues a head (a latin1 string) for the peer. With `more` it waits for what follows, so that a head and
+   * the start of its body leave in one segment. What the kernel does not take at once is kept and sent later.
+   */
+  send(text: string, more?: boolean): void;
+
+  /** Moves one body from here to `sink`. The only way a body moves. Never rejects. */
+  relay(sink: Connection, options: RelayOptions): Relay;
+
+  /** Reads one body and throws it away, at most `limit` bytes of it; over the limit ends as `stopped`. */
+  discard(framing: Framing, limit: number, stallTimeout: number): Promise<RelayEnd>;
+
+  /**
+   * Says that the peer ended or reset the connection while nobody read from it, or, as `data`, that it sent
+   * something unasked (asked for only with `data` true, on pooled connections). Called once at most; null
+   * stops watching. If it has happened already, it is called in a later turn.
+   */
+  watch(onGone: ((why: 'end' | 'reset' | 'data') => void) | null, data?: boolean): void;
+
+  tcpInfo(): TcpInfo | undefined;
+
+  /**
+   * A polite end after a last answer: sends what is queued, then FIN, throws away what still arrives (at most
+   * `bytes`, for at most `timeout`), then closes. Without it the kernel answers late bytes with a reset that
+   * can destroy the answer on its way (RFC 9112, section 9.6).
+   */
+  linger(bytes: number, timeout: number): Promise<void>;
+
+  /** Closes at once; bytes already with the kernel are still delivered unless the peer keeps sending. */
+  close(): void;
+  /** Closes with RST, so that the peer can't take what it has for the whole. */
+  reset(): void;
+}
+
+/** Since the start, except those called gauges. */
+export interface Counters {
+  bytesSpliced: number;
+  bytesCopied: number;
+  bytesDiscarded: number;
+  systemCalls: number;
+  accepted: number;
+  connected: number;
+  /** Times a relay copied because no pipe was to be had. */
+  pipeMisses: number;
+  /** Gauges. */
+  connections: number;
+  relays: number;
+  pipes: number;
+  pipesInUse: number;
+}
+
+export interface Transport {
+  readonly kind: TransportKind;
+  /** Rejects when the address can't be bound: start-up, so an exception. */
+  listen(options: ListenOptions, onConnection: (connection: Connection) => void): Promise<Listener>;
+  /** Never rejects. */
+  connect(options: ConnectOptions): Promise<ConnectResult>;
+  counters(): Counters;
+  /** Closes every listener and connection. */
+  close(): void;
+}
