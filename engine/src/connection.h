@@ -1,0 +1,84 @@
+// One TCP connection, and the relay that reads from it. Kept small: ten thousand idle ones are normal.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "chunk-decoder.h"
+#include "fd.h"
+#include "pipe-pool.h"
+
+namespace sluice {
+
+// Names a connection for JavaScript: a slot and its generation, so that a late call finds nothing rather than
+// the connection that has the slot by then. Fits a double exactly. 0 is nobody.
+using Id = uint64_t;
+
+enum class FramingKind : uint8_t { Length, Chunked, UntilClose };
+
+// Values are shared with src/net/engine.ts, as are those of EndKind, GoneKind and EventKind.
+enum class RelayEndKind : uint8_t {
+  Complete, SourceEnd, SourceReset, SourceMalformed, SourceStalled, SinkReset, SinkStalled, Stopped
+};
+enum class EndKind : uint8_t { End, Reset, Timeout };
+enum class GoneKind : uint8_t { End, Reset, Data };
+
+struct Relay {
+  // 0 where the body is thrown away.
+  Id sink = 0;
+  FramingKind framing = FramingKind::Length;
+  // Chunked input leaves without its coding.
+  bool decoded = false;
+  // A chunk was written to the sink whose last CRLF has to follow the pipe's bytes.
+  bool owes_crlf = false;
+  // Waits for a grant.
+  bool starved = false;
+  // Of a body of known length.
+  uint64_t remaining = 0;
+  // Body bytes it may still take from the source.
+  uint64_t budget = 0;
+  uint32_t stall_timeout = 0;
+  uint64_t spliced = 0;
+  uint64_t copied = 0;
+  ChunkDecoder decoder;
+  // Held between turns only while bytes are inside that the sink did not accept.
+  std::unique_ptr<Pipe> pipe;
+};
+
+struct Connection {
+  // What the connection is being read for. At most one thing at a time.
+  enum class Reading : uint8_t { Nothing, Head, Bytes, Relay, Linger };
+
+  Id id = 0;
+  Fd fd;
+  Reading reading = Reading::Nothing;
+  bool connecting = false;
+  // Edge-triggered: true from the event until a call finds nothing more.
+  bool readable = false;
+  bool writable = true;
+  bool hung_up = false;  // FIN has come
+  bool failed = false;   // reset, or another socket error
+  bool queued = false;   // stands in the ready queue
+  bool tells_drained = false;
+  bool tells_broken = false;
+  bool watched = false;
+  bool watched_for_data = false;
+  bool half_closed = false;  // FIN was sent
+
+  uint32_t max_head = 0;
+  uint32_t scanned = 0;
+  uint32_t head_timeout = 0;
+  uint64_t linger_bytes = 0;
+
+  // Read, but not consumed: part of a head, or what came behind one.
+  std::string input;
+  // Sent by JavaScript or left from a relay, but not yet accepted by the kernel.
+  std::string output;
+
+  // The relay that reads from here; the connection whose relay writes to here.
+  std::unique_ptr<Relay> relay;
+  Id source = 0;
+};
+
+}  // namespace sluice

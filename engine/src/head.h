@@ -1,0 +1,32 @@
+// Finds the end of an HTTP/1.1 head. Pure bytes: fuzzed by test/fuzz/head.cc.
+#pragma once
+
+#include <cstddef>
+#include <cstring>
+
+namespace sluice {
+
+// Empty lines that a peer may send before a start line (RFC 9112, section 2.2): how many bytes to skip.
+inline size_t leading_empty_lines(const char* bytes, size_t length) {
+  size_t skip = 0;
+  while (skip + 2 <= length && bytes[skip] == '\r' && bytes[skip + 1] == '\n') skip += 2;
+  return skip;
+}
+
+// Offset behind the empty line that ends a head, or 0 when it has not come yet. Bytes before `from` are known
+// to hold no end. Bare LFs end a head too, so that it reaches the parser, which refuses it, rather than a timeout.
+inline size_t head_end(const char* bytes, size_t length, size_t from) {
+  // An end that begins in the known part may be up to two bytes long there: LF, CR.
+  const char* at = bytes + (from > 2 ? from - 2 : 0);
+  const char* const end = bytes + length;
+  while (at < end) {
+    at = static_cast<const char*>(memchr(at, '\n', static_cast<size_t>(end - at)));
+    if (at == nullptr) return 0;
+    ++at;
+    if (at < end && *at == '\n') return static_cast<size_t>(at + 1 - bytes);
+    if (at + 1 < end && at[0] == '\r' && at[1] == '\n') return static_cast<size_t>(at + 2 - bytes);
+  }
+  return 0;
+}
+
+}  // namespace sluice

@@ -1,0 +1,724 @@
+#include "loop.h"
+
+#include <netinet/tcp.h>
+#include <sys/epoll.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "head.h"
+
+namespace sluice {
+namespace {
+
+constexpr uint64_t kSlotBits = 20;
+constexpr uint64_t kListenerBit = 1ull << 63;
+constexpr int kMaxEvents = 256;
+constexpr int kMaxAccepts = 64;
+// libuv gets the thread back at least this often while bodies flow.
+constexpr uint64_t kTurnNanoseconds = 2'000'000;
+// Events are looked at again after so many body bytes.
+constexpr size_t kBytesBetweenEvents = 256 << 10;
+constexpr uint64_t kSweepMilliseconds = 50;
+
+size_t slot_of(Id id) { return id & ((1u << kSlotBits) - 1); }
+
+}  // namespace
+
+Loop::Loop(uv_loop_t* uv, Host& host, double* ring, char* window)
+    : uv_(uv), host_(host), ring_(ring), window_(window), scratch_(new char[64 << 10]) {}
+
+Loop::~Loop() = default;
+
+bool Loop::start(int& error) {
+  epoll_ = Fd(epoll_create1(EPOLL_CLOEXEC));
+  if (!epoll_.valid()) {
+    error = errno;
+    return false;
+  }
+  poll_.data = idle_.data = timer_.data = this;
+  const int failed = uv_poll_init(uv_, &poll_, epoll_.get());
+  if (failed != 0) {
+    error = -failed;
+    return false;
+  }
+  uv_idle_init(uv_, &idle_);
+  uv_timer_init(uv_, &timer_);
+  open_handles_ = 3;
+  uv_poll_start(&poll_, UV_READABLE, [](uv_poll_t* handle, int, int) { static_cast<Loop*>(handle->data)->turn(); });
+  uv_timer_start(&timer_, [](uv_timer_t* handle) { static_cast<Loop*>(handle->data)->sweep(); }, kSweepMilliseconds,
+                 kSweepMilliseconds);
+  uv_unref(reinterpret_cast<uv_handle_t*>(&timer_));
+  update_reference();
+  return true;
+}
+
+void Loop::stop(void (*closed)(void*), void* data) {
+  if (closed_ != nullptr) return;
+  closed_ = closed;
+  closed_data_ = data;
+  listeners_.clear();
+  for (auto& connection : connections_) {
+    if (connection) destroy(*connection, false);
+  }
+  ready_.clear();
+  if (open_handles_ == 0) return closed(data);
+  for (uv_handle_t* handle : {reinterpret_cast<uv_handle_t*>(&poll_), reinterpret_cast<uv_handle_t*>(&idle_),
+                              reinterpret_cast<uv_handle_t*>(&timer_)}) {
+    uv_close(handle, [](uv_handle_t* closing) {
+      Loop* loop = static_cast<Loop*>(closing->data);
+      if (--loop->open_handles_ == 0) loop->closed_(loop->closed_data_);
+    });
+  }
+}
+
+// An engine without listeners and connections does not keep the process alive.
+void Loop::update_reference() {
+  const bool wanted = counters_.connections > 0 || !listeners_.empty();
+  if (wanted == referenced_ || closed_ != nullptr) return;
+  referenced_ = wanted;
+  auto* handle = reinterpret_cast<uv_handle_t*>(&poll_);
+  wanted ? uv_ref(handle) : uv_unref(handle);
+}
+
+// ---- connections by id
+
+Connection* Loop::find(Id id) {
+  const size_t slot = slot_of(id);
+  if (slot >= connections_.size() || !connections_[slot] || connections_[slot]->id != id) return nullptr;
+  return connections_[slot].get();
+}
+
+Connection& Loop::adopt(Fd fd) {
+  if (free_slots_.empty()) {
+    free_slots_.push_back(static_cast<uint32_t>(connections_.size()));
+    connections_.emplace_back();
+    generations_.push_back(0);
+    deadlines_.push_back(0);
+  }
+  const uint32_t slot = free_slots_.back();
+  free_slots_.pop_back();
+  auto connection = std::make_unique<Connection>();
+  connection->id = (static_cast<uint64_t>(++generations_[slot]) << kSlotBits) | slot;
+  connection->fd = std::move(fd);
+  epoll_event event{};
+  event.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
+  event.data.u64 = connection->id;
+  epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, connection->fd.get(), &event);
+  counters_.system_calls += 2;
+  ++counters_.connections;
+  connections_[slot] = std::move(connection);
+  update_reference();
+  return *connections_[slot];
+}
+
+void Loop::destroy(Connection& connection, bool reset) {
+  if (connection.relay) detach(connection);
+  if (Connection* source = find(connection.source)) detach(*source);
+  if (reset) {
+    const struct ::linger abort{1, 0};
+    setsockopt(connection.fd.get(), SOL_SOCKET, SO_LINGER, &abort, sizeof abort);
+    ++counters_.system_calls;
+  }
+  const size_t slot = slot_of(connection.id);
+  deadlines_[slot] = 0;
+  free_slots_.push_back(static_cast<uint32_t>(slot));
+  connections_[slot].reset();
+  ++counters_.system_calls;
+  --counters_.connections;
+  update_reference();
+}
+
+// ---- the turn
+
+void Loop::turn() {
+  in_turn_ = true;
+  const uint64_t started = uv_hrtime();
+  for (;;) {
+    const int taken = take_events();
+    flush_events();
+    if (ready_.empty()) {
+      if (taken < kMaxEvents) break;
+      continue;
+    }
+    size_t moved = 0;
+    while (!ready_.empty() && moved < kBytesBetweenEvents) {
+      const Id id = ready_.front();
+      ready_.pop_front();
+      Connection* connection = find(id);
+      if (connection == nullptr) continue;
+      connection->queued = false;
+      say_broken(*connection);
+      switch (connection->reading) {
+        case Connection::Reading::Relay: moved += relay_share(*connection); break;
+        case Connection::Reading::Head: head_share(*connection); break;
+        case Connection::Reading::Bytes: bytes_share(*connection); break;
+        case Connection::Reading::Linger: linger_share(*connection); break;
+        case Connection::Reading::Nothing: check_gone(*connection); break;
+      }
+      flush_events();
+    }
+    if (uv_hrtime() - started > kTurnNanoseconds) break;
+  }
+  in_turn_ = false;
+  if (closed_ != nullptr) return;
+  if (ready_.empty()) {
+    if (idling_) uv_idle_stop(&idle_);
+    idling_ = false;
+  } else {
+    wake();
+  }
+}
+
+// Makes libuv come back at once: there is work that no descriptor will announce.
+void Loop::wake() {
+  if (in_turn_ || idling_ || closed_ != nullptr) return;
+  idling_ = true;
+  uv_idle_start(&idle_, [](uv_idle_t* handle) { static_cast<Loop*>(handle->data)->turn(); });
+}
+
+void Loop::schedule(Connection& connection) {
+  if (connection.queued) return;
+  connection.queued = true;
+  ready_.push_back(connection.id);
+  wake();
+}
+
+int Loop::take_events() {
+  epoll_event events[kMaxEvents];
+  const int taken = epoll_wait(epoll_.get(), events, kMaxEvents, 0);
+  ++counters_.system_calls;
+  for (int i = 0; i < taken; ++i) {
+    if (rows_ + 8 > kRows || window_used_ + kMaxHead + kRead > kWindow) flush_events();
+    const uint64_t id = events[i].data.u64;
+    if ((id & kListenerBit) == 0) {
+      handle(id, events[i].events);
+      continue;
+    }
+    for (auto& listener : listeners_) {
+      if (listener->id == (id & ~kListenerBit)) {
+        handle_listener(*listener);
+        break;
+      }
+    }
+  }
+  return taken;
+}
+
+void Loop::handle(Id id, uint32_t events) {
+  Connection* connection = find(id);
+  if (connection == nullptr) return;
+  if (connection->connecting) {
+    if ((events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) == 0) return;
+    finish_connect(*connection);
+    if ((connection = find(id)) == nullptr) return;
+  }
+  if (events & (EPOLLERR | EPOLLHUP)) connection->failed = true;
+  if (events & EPOLLRDHUP) connection->hung_up = true;
+  if (events & (EPOLLIN | EPOLLRDHUP | EPOLLERR | EPOLLHUP)) connection->readable = true;
+  if (!connection->writable && (events & (EPOLLOUT | EPOLLERR | EPOLLHUP))) {
+    connection->writable = true;
+    if (!connection->output.empty() && flush(*connection, false) && connection->tells_drained) {
+      connection->tells_drained = false;
+      emit(EventKind::Drained, id, 1);
+    }
+    if (Connection* source = find(connection->source)) schedule(*source);
+  } else if (connection->failed) {
+    if (Connection* source = find(connection->source)) schedule(*source);
+  }
+  say_broken(*connection);
+  if (!connection->readable) return;
+  switch (connection->reading) {
+    // Heads are read at once; what may take long stands in line.
+    case Connection::Reading::Head: head_share(*connection); break;
+    case Connection::Reading::Nothing: check_gone(*connection); break;
+    default: schedule(*connection);
+  }
+}
+
+void Loop::flush_events() {
+  if (rows_ == 0) return;
+  const size_t rows = rows_;
+  host_.dispatch(rows);
+  rows_ = 0;
+  window_used_ = 0;
+}
+
+void Loop::emit(EventKind kind, Id id, double a, double b, double c, double d) {
+  double* row = ring_ + rows_++ * kRow;
+  row[0] = static_cast<double>(kind);
+  row[1] = static_cast<double>(id);
+  row[2] = a;
+  row[3] = b;
+  row[4] = c;
+  row[5] = d;
+}
+
+// ---- deadlines
+
+void Loop::set_deadline(Connection& connection, uint32_t timeout) {
+  deadlines_[slot_of(connection.id)] = timeout == 0 ? 0 : uv_now(uv_) + timeout;
+}
+
+void Loop::sweep() {
+  const uint64_t now = uv_now(uv_);
+  in_turn_ = true;
+  for (size_t slot = 0; slot < deadlines_.size(); ++slot) {
+    if (deadlines_[slot] == 0 || deadlines_[slot] > now) continue;
+    deadlines_[slot] = 0;
+    if (rows_ + 8 > kRows || window_used_ + kMaxHead + kRead > kWindow) flush_events();
+    if (connections_[slot]) expire(*connections_[slot]);
+  }
+  flush_events();
+  for (auto& listener : listeners_) {
+    if (listener->starved && !listener->paused) {
+      listener->starved = false;
+      pause(listener->id, false);
+    }
+  }
+  in_turn_ = false;
+  if (!ready_.empty()) wake();
+}
+
+void Loop::expire(Connection& connection) {
+  if (connection.connecting) {
+    const Id id = connection.id;
+    destroy(connection, false);
+    emit(EventKind::Connected, id, ETIMEDOUT);
+    return;
+  }
+  switch (connection.reading) {
+    case Connection::Reading::Head:
+    case Connection::Reading::Bytes: end_read(connection, EndKind::Timeout); break;
+    case Connection::Reading::Relay: {
+      const Connection* sink = find(connection.relay->sink);
+      const bool sink_is_slow = sink != nullptr && !sink->writable;
+      end_relay(connection, sink_is_slow ? RelayEndKind::SinkStalled : RelayEndKind::SourceStalled);
+      break;
+    }
+    case Connection::Reading::Linger: {
+      const Id id = connection.id;
+      destroy(connection, false);
+      emit(EventKind::LingerEnd, id);
+      break;
+    }
+    case Connection::Reading::Nothing: break;
+  }
+}
+
+// ---- listeners
+
+Id Loop::listen(const Address& address, const ListenOptions& options, Address& bound, int& error) {
+  auto listener = std::make_unique<Listener>();
+  listener->fd = listen_on(address, options, error);
+  if (!listener->fd.valid()) return 0;
+  bound.length = sizeof bound.storage;
+  getsockname(listener->fd.get(), reinterpret_cast<sockaddr*>(&bound.storage), &bound.length);
+  listener->id = next_listener_++;
+  epoll_event event{};
+  event.events = EPOLLIN;
+  event.data.u64 = listener->id | kListenerBit;
+  epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, listener->fd.get(), &event);
+  const Id id = listener->id;
+  listeners_.push_back(std::move(listener));
+  update_reference();
+  return id;
+}
+
+void Loop::pause(Id id, bool paused) {
+  for (auto& listener : listeners_) {
+    if (listener->id != id) continue;
+    listener->paused = paused;
+    epoll_event event{};
+    event.events = paused ? 0u : static_cast<uint32_t>(EPOLLIN);
+    event.data.u64 = id | kListenerBit;
+    epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, listener->fd.get(), &event);
+  }
+}
+
+void Loop::close_listener(Id id) {
+  std::erase_if(listeners_, [id](const auto& listener) { return listener->id == id; });
+  update_reference();
+}
+
+void Loop::handle_listener(Listener& listener) {
+  for (int i = 0; i < kMaxAccepts && rows_ + 8 < kRows; ++i) {
+    Fd fd(accept4(listener.fd.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    ++counters_.system_calls;
+    if (!fd.valid()) {
+      if (errno == ECONNABORTED || errno == EINTR) continue;
+      if (errno != EAGAIN) {
+        // Out of descriptors or memory. The backlog keeps the clients; the next sweep tries again.
+        pause(listener.id, true);
+        listener.paused = false;
+        listener.starved = true;
+      }
+      return;
+    }
+    ++counters_.accepted;
+    Connection& connection = adopt(std::move(fd));
+    emit(EventKind::Accepted, connection.id, static_cast<double>(listener.id));
+  }
+}
+
+// ---- connecting
+
+Id Loop::connect(const Address& address, const SocketOptions& options, uint32_t timeout, int& error) {
+  Fd fd = connect_to(address, options, error);
+  if (!fd.valid()) return 0;
+  counters_.system_calls += 2;
+  Connection& connection = adopt(std::move(fd));
+  connection.connecting = true;
+  connection.writable = false;
+  set_deadline(connection, timeout);
+  return connection.id;
+}
+
+void Loop::finish_connect(Connection& connection) {
+  int error = 0;
+  socklen_t length = sizeof error;
+  getsockopt(connection.fd.get(), SOL_SOCKET, SO_ERROR, &error, &length);
+  ++counters_.system_calls;
+  const Id id = connection.id;
+  connection.connecting = false;
+  set_deadline(connection, 0);
+  if (error != 0) {
+    destroy(connection, false);
+  } else {
+    connection.writable = true;
+    ++counters_.connected;
+  }
+  emit(EventKind::Connected, id, error);
+}
+
+bool Loop::addresses(Id id, Address& remote, Address& local) {
+  const Connection* connection = find(id);
+  if (connection == nullptr) return false;
+  remote.length = local.length = sizeof remote.storage;
+  counters_.system_calls += 2;
+  getpeername(connection->fd.get(), reinterpret_cast<sockaddr*>(&remote.storage), &remote.length);
+  getsockname(connection->fd.get(), reinterpret_cast<sockaddr*>(&local.storage), &local.length);
+  return true;
+}
+
+// ---- reading
+
+ssize_t Loop::receive(Connection& connection, char* into, size_t length, int flags) {
+  ssize_t received;
+  do {
+    received = recv(connection.fd.get(), into, length, flags | MSG_DONTWAIT);
+    ++counters_.system_calls;
+  } while (received < 0 && errno == EINTR);
+  // A short read empties the socket; the next byte, or the FIN, raises a new edge.
+  const bool drained = received < 0 ? errno == EAGAIN : static_cast<size_t>(received) < length;
+  if (drained && received != 0 && !connection.hung_up && !connection.failed) connection.readable = false;
+  return received;
+}
+
+void Loop::read_head(Id id, uint32_t max, uint32_t idle_timeout, uint32_t timeout) {
+  Connection* connection = find(id);
+  if (connection == nullptr) return;
+  connection->reading = Connection::Reading::Head;
+  connection->max_head = std::min<uint32_t>(max, kMaxHead);
+  connection->scanned = 0;
+  connection->head_timeout = timeout;
+  set_deadline(*connection, connection->input.empty() ? idle_timeout : timeout);
+  if (connection->readable || !connection->input.empty()) schedule(*connection);
+}
+
+void Loop::head_share(Connection& connection) {
+  if (!connection.input.empty() && connection.scanned < connection.input.size()) {
+    // What came behind the last message, before the socket is asked.
+    const std::string held = std::move(connection.input);
+    connection.input.clear();
+    take_head(connection, held.data(), held.size());
+    if (connection.reading != Connection::Reading::Head) return;
+  }
+  while (connection.readable) {
+    const bool fresh = connection.input.empty();
+    const size_t before = connection.input.size();
+    char* into = window_ + window_used_;
+    if (!fresh) {
+      connection.input.resize(before + 4096);
+      into = connection.input.data() + before;
+    }
+    const ssize_t received = receive(connection, into, fresh ? kRead : 4096, 0);
+    if (!fresh) connection.input.resize(before + static_cast<size_t>(std::max<ssize_t>(received, 0)));
+    if (received > 0) {
+      if (fresh) {
+        set_deadline(connection, connection.head_timeout);
+        take_head(connection, into, static_cast<size_t>(received));
+      } else {
+        const std::string held = std::move(connection.input);
+        connection.input.clear();
+        take_head(connection, held.data(), held.size());
+      }
+      if (connection.reading != Connection::Reading::Head) return;
+      continue;
+    }
+    if (received < 0 && errno == EAGAIN) {
+      connection.readable = false;
+      return;
+    }
+    return end_read(connection, received == 0 && !connection.failed ? EndKind::End : EndKind::Reset);
+  }
+}
+
+// Shows a whole head, or keeps what there is of one.
+void Loop::take_head(Connection& connection, const char* bytes, size_t length) {
+  size_t skip = 0;
+  if (connection.scanned == 0) skip = leading_empty_lines(bytes, length);
+  bytes += skip;
+  length -= skip;
+  const size_t end = head_end(bytes, length, connection.scanned);
+  if (end == 0 && length < connection.max_head) {
+    connection.input.assign(bytes, length);
+    connection.scanned = static_cast<uint32_t>(length);
+    return;
+  }
+  const bool whole = end != 0 && end <= connection.max_head;
+  const size_t shown = whole ? end : std::min<size_t>(length, connection.max_head);
+  connection.input.assign(bytes + shown, length - shown);
+  if (connection.input.empty()) std::string().swap(connection.input);
+  connection.reading = Connection::Reading::Nothing;
+  connection.scanned = 0;
+  set_deadline(connection, 0);
+  emit_head(whole ? EventKind::Head : EventKind::HeadTooLarge, connection, bytes, shown);
+}
+
+void Loop::emit_head(EventKind kind, Connection& connection, const char* bytes, size_t length) {
+  char* at = window_ + window_used_;
+  if (bytes != at) memmove(at, bytes, length);
+  emit(kind, connection.id, static_cast<double>(window_used_), static_cast<double>(window_used_ + length));
+  window_used_ += (length + 7) & ~size_t{7};
+}
+
+void Loop::end_read(Connection& connection, EndKind kind) {
+  const double received = static_cast<double>(connection.input.size());
+  connection.reading = Connection::Reading::Nothing;
+  set_deadline(connection, 0);
+  emit(EventKind::ReadEnd, connection.id, static_cast<double>(kind), received);
+}
+
+void Loop::read_bytes(Id id, uint32_t max) {
+  Connection* connection = find(id);
+  if (connection == nullptr) return;
+  connection->reading = Connection::Reading::Bytes;
+  connection->max_head = std::min<uint32_t>(max, kMaxHead);
+  if (connection->readable || !connection->input.empty()) schedule(*connection);
+}
+
+void Loop::bytes_share(Connection& connection) {
+  if (window_used_ + kMaxHead > kWindow) flush_events();
+  if (!connection.input.empty()) {
+    const size_t length = std::min<size_t>(connection.input.size(), connection.max_head);
+    connection.reading = Connection::Reading::Nothing;
+    emit_head(EventKind::Data, connection, connection.input.data(), length);
+    connection.input.erase(0, length);
+    return;
+  }
+  if (!connection.readable) return;
+  const ssize_t received = receive(connection, window_ + window_used_, connection.max_head, 0);
+  if (received > 0) {
+    connection.reading = Connection::Reading::Nothing;
+    emit_head(EventKind::Data, connection, window_ + window_used_, static_cast<size_t>(received));
+  } else if (received < 0 && errno == EAGAIN) {
+    connection.readable = false;
+  } else {
+    end_read(connection, received == 0 && !connection.failed ? EndKind::End : EndKind::Reset);
+  }
+}
+
+void Loop::cancel_read(Id id) {
+  Connection* connection = find(id);
+  if (connection != nullptr && connection->reading == Connection::Reading::Bytes) {
+    connection->reading = Connection::Reading::Nothing;
+  }
+}
+
+void Loop::unread(Id id, const char* bytes, size_t length) {
+  if (Connection* connection = find(id)) connection->input.insert(0, bytes, length);
+}
+
+void Loop::tell_broken(Id id, bool wanted) {
+  Connection* connection = find(id);
+  if (connection == nullptr) return;
+  connection->tells_broken = wanted;
+  if (wanted && connection->failed) schedule(*connection);
+}
+
+void Loop::say_broken(Connection& connection) {
+  if (!connection.failed) return;
+  if (connection.tells_drained) {
+    connection.tells_drained = false;
+    emit(EventKind::Drained, connection.id, 0);
+  }
+  if (connection.tells_broken) {
+    connection.tells_broken = false;
+    emit(EventKind::Broken, connection.id);
+  }
+}
+
+void Loop::watch(Id id, bool watched, bool data) {
+  Connection* connection = find(id);
+  if (connection == nullptr) return;
+  connection->watched = watched;
+  connection->watched_for_data = data;
+  if (watched && (connection->readable || !connection->input.empty())) schedule(*connection);
+}
+
+void Loop::check_gone(Connection& connection) {
+  if (!connection.watched) return;
+  if (!connection.failed && !connection.hung_up) {
+    if (!connection.watched_for_data) return;
+    char byte;
+    if (connection.input.empty()) {
+      const ssize_t received = receive(connection, &byte, 1, MSG_PEEK);
+      if (received < 0 && errno == EAGAIN) {
+        connection.readable = false;
+        return;
+      }
+      if (received < 0) connection.failed = true;
+      if (received == 0) connection.hung_up = true;
+    }
+  }
+  connection.watched = false;
+  const GoneKind why = connection.failed ? GoneKind::Reset : connection.hung_up ? GoneKind::End : GoneKind::Data;
+  emit(EventKind::Gone, connection.id, static_cast<double>(why));
+}
+
+// ---- writing
+
+// True when nothing is left in user space. A failed socket swallows its output: its readers will see the end.
+bool Loop::flush(Connection& connection, bool more) {
+  size_t sent = 0;
+  while (sent < connection.output.size()) {
+    const ssize_t n = ::send(connection.fd.get(), connection.output.data() + sent, connection.output.size() - sent,
+                             MSG_DONTWAIT | MSG_NOSIGNAL | (more ? MSG_MORE : 0));
+    ++counters_.system_calls;
+    if (n >= 0) {
+      sent += static_cast<size_t>(n);
+    } else if (errno == EAGAIN) {
+      connection.writable = false;
+      break;
+    } else if (errno != EINTR) {
+      connection.failed = true;
+      sent = connection.output.size();
+    }
+  }
+  if (sent < connection.output.size()) {
+    connection.output.erase(0, sent);
+    return false;
+  }
+  std::string().swap(connection.output);
+  if (connection.reading == Connection::Reading::Linger && !connection.queued) schedule(connection);
+  return true;
+}
+
+void Loop::send(Id id, std::string_view bytes, bool more) {
+  Connection* connection = find(id);
+  if (connection == nullptr || connection->failed) return;
+  connection->output.append(bytes);
+  if (!more && connection->writable) flush(*connection, false);
+}
+
+bool Loop::write(Id id, const char* bytes, size_t length, bool& alive) {
+  Connection* connection = find(id);
+  alive = connection != nullptr && !connection->failed;
+  if (!alive) return false;
+  const bool taken = deliver(*connection, bytes, length, false);
+  alive = !connection->failed;
+  if (!taken && alive) connection->tells_drained = true;
+  return taken;
+}
+
+// Hands bytes to the kernel, and keeps in memory what it does not take. True when it took all.
+bool Loop::deliver(Connection& sink, const char* bytes, size_t length, bool more) {
+  if (sink.failed) return true;
+  if (!sink.output.empty() || !sink.writable) {
+    sink.output.append(bytes, length);
+    return sink.writable && flush(sink, more);
+  }
+  size_t sent = 0;
+  while (sent < length) {
+    const ssize_t n = ::send(sink.fd.get(), bytes + sent, length - sent,
+                             MSG_DONTWAIT | MSG_NOSIGNAL | (more ? MSG_MORE : 0));
+    ++counters_.system_calls;
+    if (n >= 0) {
+      sent += static_cast<size_t>(n);
+    } else if (errno == EAGAIN) {
+      sink.writable = false;
+      sink.output.assign(bytes + sent, length - sent);
+      return false;
+    } else if (errno != EINTR) {
+      sink.failed = true;
+      return true;
+    }
+  }
+  return true;
+}
+
+// ---- endings
+
+void Loop::linger(Id id, uint64_t bytes, uint32_t timeout) {
+  Connection* connection = find(id);
+  if (connection == nullptr) return;
+  connection->reading = Connection::Reading::Linger;
+  connection->linger_bytes = bytes;
+  set_deadline(*connection, std::max<uint32_t>(timeout, 1));
+  schedule(*connection);
+}
+
+void Loop::linger_share(Connection& connection) {
+  const Id id = connection.id;
+  if (!connection.output.empty() && (!connection.writable || !flush(connection, false)) && !connection.failed) return;
+  if (!connection.half_closed) {
+    shutdown(connection.fd.get(), SHUT_WR);
+    ++counters_.system_calls;
+    connection.half_closed = true;
+    std::string().swap(connection.input);
+  }
+  size_t share = 4 << 20;
+  bool ended = connection.linger_bytes == 0;
+  while (connection.readable && share > 0 && !ended) {
+    const size_t wanted = std::min<uint64_t>(connection.linger_bytes, share);
+    const ssize_t received = receive(connection, nullptr, wanted, MSG_TRUNC);
+    if (received < 0 && errno == EAGAIN) {
+      connection.readable = false;
+      break;
+    }
+    if (received <= 0) {
+      ended = true;
+      break;
+    }
+    counters_.discarded += static_cast<uint64_t>(received);
+    share -= static_cast<size_t>(received);
+    connection.linger_bytes -= static_cast<uint64_t>(received);
+    ended = connection.linger_bytes == 0;
+  }
+  if (ended) {
+    destroy(connection, false);
+    emit(EventKind::LingerEnd, id);
+  } else if (connection.readable) {
+    schedule(connection);
+  }
+}
+
+void Loop::close(Id id, bool reset) {
+  if (Connection* connection = find(id)) destroy(*connection, reset);
+}
+
+bool Loop::tcp_info(Id id, uint32_t& rtt, uint32_t& retransmits) {
+  const Connection* connection = find(id);
+  if (connection == nullptr) return false;
+  struct ::tcp_info info{};
+  socklen_t length = sizeof info;
+  ++counters_.system_calls;
+  if (getsockopt(connection->fd.get(), IPPROTO_TCP, TCP_INFO, &info, &length) != 0) return false;
+  rtt = info.tcpi_rtt;
+  retransmits = info.tcpi_total_retrans;
+  return true;
+}
+
+}  // namespace sluice

@@ -1,0 +1,509 @@
+// Relays: how bodies move. One share of a turn at a time, never more than the sink is about to accept, so that the
+// pipe is empty when the share ends and serves the next relay.
+#include <fcntl.h>
+#include <poll.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+
+#include "loop.h"
+
+namespace sluice {
+namespace {
+
+// What one relay may move before heads and the other relays get their chance. A quarter of it costs half as much
+// again per byte.
+constexpr size_t kShare = 1 << 20;
+// Below this, one copy is cheaper than two splices.
+constexpr size_t kSmall = 16 << 10;
+// Chunks below this are read many at once and copied; above it, each is spliced.
+constexpr uint64_t kSmallChunk = 8 << 10;
+// With at least so much in the pipe and more to come, the kernel may wait for full segments.
+constexpr size_t kFullSegments = 64 << 10;
+// What the sink leaves in the pipe is moved to memory up to this, so that the pipe is free again.
+constexpr size_t kLeftover = 16 << 10;
+constexpr size_t kCopy = 64 << 10;
+
+std::string_view size_line(uint64_t size, char (&text)[20]) {
+  char* end = std::to_chars(text, text + 16, size, 16).ptr;
+  *end++ = '\r';
+  *end++ = '\n';
+  return {text, static_cast<size_t>(end - text)};
+}
+
+}  // namespace
+
+// ---- beginning and ending
+
+bool Loop::relay(Id id, std::unique_ptr<Relay> relay, Relay& result) {
+  Connection* source = find(id);
+  if (source == nullptr) return false;
+  Connection* sink = find(relay->sink);
+  source->relay = std::move(relay);
+  source->reading = Connection::Reading::Relay;
+  Relay& r = *source->relay;
+  ++counters_.relays;
+  if (sink != nullptr) {
+    sink->source = id;
+    // A small body that came with its head leaves with its head, in one call, and needs no event.
+    if (r.framing == FramingKind::Length && r.remaining <= source->input.size() && r.remaining <= r.budget) {
+      const size_t length = static_cast<size_t>(r.remaining);
+      sink->output.append(source->input, 0, length);
+      source->input.erase(0, length);
+      if (source->input.empty()) std::string().swap(source->input);
+      r.remaining = 0;
+      r.copied = length;
+      counters_.copied += length;
+      if (sink->writable) flush(*sink, false);
+      if (!sink->failed) {
+        result.copied = length;
+        detach(*source);
+        return true;
+      }
+    } else if (!sink->output.empty() && source->input.empty() && !source->readable && sink->writable) {
+      // The head must not wait for a body that has not come.
+      flush(*sink, false);
+    }
+  }
+  progress(*source);
+  // Also when there is nothing to read yet: the sink may be gone already.
+  schedule(*source);
+  return false;
+}
+
+void Loop::detach(Connection& source) {
+  if (Connection* sink = find(source.relay->sink)) sink->source = 0;
+  if (source.relay->pipe) pipes_.give_back(std::move(source.relay->pipe));
+  source.relay.reset();
+  source.reading = Connection::Reading::Nothing;
+  set_deadline(source, 0);
+  --counters_.relays;
+}
+
+Loop::Share Loop::end_relay(Connection& source, RelayEndKind kind) {
+  const double spliced = static_cast<double>(source.relay->spliced);
+  const double copied = static_cast<double>(source.relay->copied);
+  detach(source);
+  emit(EventKind::RelayEnd, source.id, static_cast<double>(kind), spliced, copied);
+  return Share::Ended;
+}
+
+void Loop::stop_relay(Id id, Relay& result) {
+  Connection* source = find(id);
+  if (source == nullptr || !source->relay) return;
+  result.spliced = source->relay->spliced;
+  result.copied = source->relay->copied;
+  detach(*source);
+}
+
+const Relay* Loop::relay_of(Id id) {
+  const Connection* source = find(id);
+  return source == nullptr ? nullptr : source->relay.get();
+}
+
+void Loop::grant(Id id, uint64_t bytes) {
+  Connection* source = find(id);
+  if (source == nullptr || !source->relay) return;
+  Relay& relay = *source->relay;
+  relay.budget += bytes;
+  if (!relay.starved || relay.budget == 0) return;
+  relay.starved = false;
+  progress(*source);
+  schedule(*source);
+}
+
+// The budget is used up: JavaScript is asked for more, and the stall clock stands still until it gives some.
+Loop::Share Loop::starve(Connection& source) {
+  source.relay->starved = true;
+  set_deadline(source, 0);
+  emit(EventKind::RelayStarved, source.id);
+  return Share::Blocked;
+}
+
+void Loop::progress(Connection& source) { set_deadline(source, source.relay->stall_timeout); }
+
+Loop::Share Loop::source_gone(Connection& source, ssize_t result) {
+  const Relay& relay = *source.relay;
+  if (result != 0 || source.failed) return end_relay(source, RelayEndKind::SourceReset);
+  return end_relay(source, relay.framing == FramingKind::UntilClose ? RelayEndKind::Complete : RelayEndKind::SourceEnd);
+}
+
+// ---- a share
+
+size_t Loop::relay_share(Connection& source) {
+  if (source.relay->starved) {
+    // Still worth a look: a dead sink ends it even now.
+    const Connection* sink = find(source.relay->sink);
+    if (sink != nullptr && sink->failed) end_relay(source, RelayEndKind::SinkReset);
+    return 0;
+  }
+  Connection* sink = find(source.relay->sink);
+  const Id id = source.id;
+  size_t quota = kShare;
+  const uint64_t before = source.relay->spliced + source.relay->copied;
+  const Share share = pump(source, sink, quota);
+  const size_t moved = kShare - quota;
+  if (share == Share::Ended) return moved;
+  Relay& relay = *source.relay;
+  if (relay.pipe && relay.pipe->held == 0) pipes_.give_back(std::move(relay.pipe));
+  if (relay.spliced + relay.copied != before && !relay.starved) progress(source);
+  if (share == Share::Again && find(id) != nullptr) schedule(source);
+  return moved;
+}
+
+Loop::Share Loop::pump(Connection& source, Connection* sink, size_t& quota) {
+  if (sink == nullptr) return pump_discard(source, quota);
+  Relay& relay = *source.relay;
+  if (sink->failed) return end_relay(source, RelayEndKind::SinkReset);
+  // First what is owed from before: queued bytes, the pipe's rest, the CRLF behind it.
+  if (relay.pipe && relay.pipe->held > 0) {
+    if (!sink->output.empty() && !flush(*sink, true)) return Share::Blocked;
+    const Share share = drain_pipe(source, *sink, false);
+    if (share != Share::Again) return share;
+  }
+  if (relay.owes_crlf) {
+    relay.owes_crlf = false;
+    sink->output.append("\r\n");
+  }
+  const Share share = relay.framing == FramingKind::Chunked ? pump_chunked(source, *sink, quota)
+                                                            : pump_plain(source, *sink, quota);
+  if (share == Share::Ended) return share;
+  if (sink->failed) return end_relay(source, RelayEndKind::SinkReset);
+  return share;
+}
+
+// Room in the sink, or 0: then the kernel will say when there is more. An edge-triggered EPOLLOUT comes only after a
+// send has failed or, as here, a poll has found no room.
+size_t Loop::room_in(Connection& sink) {
+  const size_t room = send_room(sink.fd.get());
+  ++counters_.system_calls;
+  if (room >= kFullSegments) return room;
+  pollfd question{sink.fd.get(), POLLOUT, 0};
+  ++counters_.system_calls;
+  if (::poll(&question, 1, 0) == 1) return std::max(room, kSmall);
+  sink.writable = false;
+  return 0;
+}
+
+// Empties the relay's pipe into the sink. Again: it is empty, go on. A small rest is taken into memory.
+Loop::Share Loop::drain_pipe(Connection& source, Connection& sink, bool more) {
+  Pipe& pipe = *source.relay->pipe;
+  while (pipe.held > 0) {
+    const unsigned flags = SPLICE_F_MOVE | SPLICE_F_NONBLOCK | (more && pipe.held >= kFullSegments ? SPLICE_F_MORE : 0);
+    const ssize_t n = splice(pipe.read.get(), nullptr, sink.fd.get(), nullptr, pipe.held, flags);
+    ++counters_.system_calls;
+    if (n > 0) {
+      pipe.held -= static_cast<size_t>(n);
+    } else if (n < 0 && errno == EINTR) {
+      continue;
+    } else if (n < 0 && errno == EAGAIN) {
+      sink.writable = false;
+      break;
+    } else {
+      sink.failed = true;
+      return end_relay(source, RelayEndKind::SinkReset);
+    }
+  }
+  if (pipe.held == 0) return Share::Again;
+  if (pipe.held <= kLeftover) {
+    const ssize_t n = ::read(pipe.read.get(), scratch_.get(), pipe.held);
+    ++counters_.system_calls;
+    if (n > 0) {
+      sink.output.append(scratch_.get(), static_cast<size_t>(n));
+      pipe.held -= static_cast<size_t>(n);
+      // It has left for the sink as far as the relay is concerned; the wake-up is armed.
+      if (pipe.held == 0) return Share::Blocked;
+    }
+  }
+  return Share::Blocked;
+}
+
+// ---- length and until-close
+
+Loop::Share Loop::pump_plain(Connection& source, Connection& sink, size_t& quota) {
+  Relay& relay = *source.relay;
+  const bool counted = relay.framing == FramingKind::Length;
+  for (;;) {
+    const uint64_t rest = counted ? relay.remaining : UINT64_MAX;
+    if (rest == 0) {
+      if (!sink.output.empty() && sink.writable) flush(sink, false);
+      return sink.failed ? end_relay(source, RelayEndKind::SinkReset) : end_relay(source, RelayEndKind::Complete);
+    }
+    if (relay.budget == 0) return starve(source);
+    if (!sink.writable) return Share::Blocked;
+    if (quota == 0) return Share::Again;
+    const uint64_t allowed = std::min<uint64_t>({rest, relay.budget, quota});
+
+    if (!source.input.empty()) {
+      const size_t length = static_cast<size_t>(std::min<uint64_t>(allowed, source.input.size()));
+      sink.output.append(source.input, 0, length);
+      source.input.erase(0, length);
+      if (source.input.empty()) std::string().swap(source.input);
+      relay.copied += length;
+      counters_.copied += length;
+      relay.budget -= length;
+      if (counted) relay.remaining -= length;
+      quota -= length;
+      flush(sink, source.readable && rest > length);
+      if (sink.failed) return end_relay(source, RelayEndKind::SinkReset);
+      continue;
+    }
+    if (!source.readable) {
+      if (!sink.output.empty()) flush(sink, false);
+      return Share::Blocked;
+    }
+    if (!sink.output.empty() && !flush(sink, true)) return Share::Blocked;
+
+    const size_t room = room_in(sink);
+    if (room == 0) return Share::Blocked;
+    const size_t wanted = static_cast<size_t>(std::min<uint64_t>(allowed, room));
+
+    if (rest > kSmall && !relay.pipe && !(relay.pipe = pipes_.take())) ++counters_.pipe_misses;
+    ssize_t n;
+    if (rest > kSmall && relay.pipe) {
+      n = splice(source.fd.get(), nullptr, relay.pipe->write.get(), nullptr, wanted, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+      ++counters_.system_calls;
+      if (n > 0) {
+        relay.pipe->held = static_cast<size_t>(n);
+        relay.spliced += static_cast<uint64_t>(n);
+        counters_.spliced += static_cast<uint64_t>(n);
+      }
+    } else {
+      n = receive(source, scratch_.get(), std::min(wanted, kCopy), 0);
+      if (n > 0) {
+        deliver(sink, scratch_.get(), static_cast<size_t>(n), false);
+        relay.copied += static_cast<uint64_t>(n);
+        counters_.copied += static_cast<uint64_t>(n);
+      }
+    }
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0 && errno == EAGAIN) {
+      // The pipe was empty, so it is the source that has nothing.
+      source.readable = false;
+      return Share::Blocked;
+    }
+    if (n <= 0) return source_gone(source, n);
+    relay.budget -= static_cast<uint64_t>(n);
+    if (counted) relay.remaining -= static_cast<uint64_t>(n);
+    quota -= std::min(quota, static_cast<size_t>(n));
+    if (sink.failed) return end_relay(source, RelayEndKind::SinkReset);
+    if (relay.pipe && relay.pipe->held > 0) {
+      const Share share = drain_pipe(source, sink, !counted || relay.remaining > 0);
+      if (share == Share::Ended) return share;
+      if (share == Share::Blocked) {
+        // A body whose last bytes wait in memory has been handed over; the pipe's must go first.
+        if (relay.pipe->held == 0 && counted && relay.remaining == 0) continue;
+        return share;
+      }
+    }
+  }
+}
+
+// ---- chunked
+
+Loop::Share Loop::pump_chunked(Connection& source, Connection& sink, size_t& quota) {
+  Relay& relay = *source.relay;
+  for (;;) {
+    if (!source.input.empty() && !relay.decoder.done()) {
+      const uint64_t before = relay.copied;
+      const size_t taken = decode(relay, source.input.data(), source.input.size(), sink.output);
+      counters_.copied += relay.copied - before;
+      source.input.erase(0, taken);
+      if (source.input.empty()) std::string().swap(source.input);
+      quota -= std::min(quota, taken);
+    }
+    if (relay.decoder.malformed()) return end_relay(source, RelayEndKind::SourceMalformed);
+    if (relay.decoder.done()) return finish_chunked(source, sink);
+    if (!sink.output.empty() && (!sink.writable || !flush(sink, source.readable))) return Share::Blocked;
+    if (relay.decoder.in_data() && relay.budget == 0) return starve(source);
+    if (!sink.writable) return Share::Blocked;
+    if (quota == 0) return Share::Again;
+    if (!source.input.empty()) continue;
+    if (!source.readable) return Share::Blocked;
+
+    const size_t room = room_in(sink);
+    if (room == 0) return Share::Blocked;
+    const bool large = relay.decoder.size() >= kSmallChunk;
+    if (large && !relay.pipe && !(relay.pipe = pipes_.take())) ++counters_.pipe_misses;
+    const Share share = large && relay.pipe ? gather_chunks(source, sink, room, quota)
+                                            : read_chunks(source, sink, room, quota);
+    if (share != Share::Again) return share;
+  }
+}
+
+// Decodes bytes that are in memory and appends them to `out` as one chunk; returns how many it consumed.
+size_t Loop::decode(Relay& relay, const char* bytes, size_t length, std::string& out) {
+  std::string data;
+  size_t at = 0;
+  while (at < length) {
+    at += relay.decoder.consume(bytes + at, length - at);
+    if (!relay.decoder.in_data()) break;
+    const size_t take = static_cast<size_t>(
+        std::min<uint64_t>({length - at, relay.decoder.remaining(), relay.budget}));
+    if (take == 0) break;
+    data.append(bytes + at, take);
+    relay.decoder.took(take);
+    relay.budget -= take;
+    at += take;
+  }
+  relay.copied += data.size();
+  if (data.empty()) return at;
+  char text[20];
+  if (!relay.decoded) out.append(size_line(data.size(), text));
+  out.append(data);
+  if (!relay.decoded) out.append("\r\n");
+  return at;
+}
+
+// Small chunks, or no pipe: many chunks in one read, copied.
+Loop::Share Loop::read_chunks(Connection& source, Connection& sink, size_t room, size_t& quota) {
+  Relay& relay = *source.relay;
+  const size_t wanted = std::min({room, quota, relay.pipe ? kSmall : kCopy});
+  const ssize_t n = receive(source, scratch_.get(), wanted, 0);
+  if (n < 0 && errno == EAGAIN) {
+    source.readable = false;
+    return Share::Blocked;
+  }
+  if (n <= 0) return source_gone(source, n);
+  const size_t length = static_cast<size_t>(n);
+  const uint64_t before = relay.copied;
+  const size_t taken = decode(relay, scratch_.get(), length, sink.output);
+  counters_.copied += relay.copied - before;
+  source.input.assign(scratch_.get() + taken, length - taken);
+  quota -= std::min(quota, length);
+  return Share::Again;
+}
+
+// Large chunks: the data of as many as fit goes into the pipe, only the framing between them is read, and all of it
+// leaves as one chunk. So a peer's small buffers do not become our system calls towards the sink.
+Loop::Share Loop::gather_chunks(Connection& source, Connection& sink, size_t room, size_t& quota) {
+  Relay& relay = *source.relay;
+  Pipe& pipe = *relay.pipe;
+  const size_t wanted = std::min(room, quota);
+  size_t gathered = 0;
+  ssize_t ended = 1;  // as splice and recv tell: 0 the end, below 0 an error
+  while (gathered < wanted && !relay.decoder.done() && !relay.decoder.malformed()) {
+    if (relay.decoder.in_data()) {
+      const size_t take = static_cast<size_t>(
+          std::min<uint64_t>({relay.decoder.remaining(), relay.budget, wanted - gathered}));
+      if (take == 0) break;
+      const ssize_t n = splice(source.fd.get(), nullptr, pipe.write.get(), nullptr, take, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+      ++counters_.system_calls;
+      if (n > 0) {
+        relay.decoder.took(static_cast<uint64_t>(n));
+        relay.budget -= static_cast<uint64_t>(n);
+        relay.spliced += static_cast<uint64_t>(n);
+        counters_.spliced += static_cast<uint64_t>(n);
+        gathered += static_cast<size_t>(n);
+        continue;
+      }
+      if (n < 0 && errno == EINTR) continue;
+      if (n < 0 && errno == EAGAIN) {
+        // With bytes in the pipe this may mean that the pipe is full: only an empty pipe says that the source is dry.
+        if (gathered == 0) source.readable = false;
+      } else {
+        ended = n;
+      }
+      break;
+    }
+    // Senders repeat their chunk size, so the next framing is most likely as long as the last. The shortest that
+    // can follow a chunk is the last chunk's, 7 bytes.
+    char framing[64];
+    const size_t guess = std::clamp<size_t>(relay.decoder.framing_length(), 7, sizeof framing);
+    const ssize_t n = receive(source, framing, guess, 0);
+    if (n < 0 && errno == EAGAIN) {
+      source.readable = false;
+      break;
+    }
+    if (n <= 0) {
+      ended = n;
+      break;
+    }
+    const size_t length = static_cast<size_t>(n);
+    const size_t taken = relay.decoder.consume(framing, length);
+    if (taken < length) {
+      source.input.assign(framing + taken, length - taken);
+      break;
+    }
+  }
+  if (gathered > 0) {
+    quota -= std::min(quota, gathered);
+    char text[20];
+    if (!relay.decoded) {
+      deliver(sink, size_line(gathered, text).data(), size_line(gathered, text).size(), true);
+      relay.owes_crlf = true;
+    }
+    pipe.held = gathered;
+    if (relay.owes_crlf && ::write(pipe.write.get(), "\r\n", 2) == 2) {
+      relay.owes_crlf = false;
+      pipe.held += 2;
+    }
+    ++counters_.system_calls;
+    if (sink.failed) return end_relay(source, RelayEndKind::SinkReset);
+    if (!sink.output.empty()) return Share::Blocked;
+    const Share share = drain_pipe(source, sink, !relay.decoder.done());
+    if (share == Share::Again && relay.owes_crlf) {
+      relay.owes_crlf = false;
+      sink.output.append("\r\n");
+    }
+    // The source's end, if it was seen, is seen again behind what still waits for the sink.
+    if (share != Share::Again) return share;
+  }
+  if (ended <= 0) return source_gone(source, ended);
+  return Share::Again;
+}
+
+Loop::Share Loop::finish_chunked(Connection& source, Connection& sink) {
+  const Relay& relay = *source.relay;
+  if (!relay.decoded) sink.output.append("0\r\n").append(relay.decoder.trailer()).append("\r\n");
+  if (sink.writable) flush(sink, false);
+  return end_relay(source, sink.failed ? RelayEndKind::SinkReset : RelayEndKind::Complete);
+}
+
+// ---- throwing away
+
+// recv(MSG_TRUNC) drops bytes in the kernel, uncopied.
+Loop::Share Loop::pump_discard(Connection& source, size_t& quota) {
+  Relay& relay = *source.relay;
+  for (;;) {
+    const bool chunked = relay.framing == FramingKind::Chunked;
+    if (chunked && !source.input.empty() && !relay.decoder.in_data()) {
+      source.input.erase(0, relay.decoder.consume(source.input.data(), source.input.size()));
+    }
+    if (chunked && relay.decoder.malformed()) return end_relay(source, RelayEndKind::SourceMalformed);
+    const uint64_t rest = chunked ? (relay.decoder.in_data() ? relay.decoder.remaining() : 0)
+                          : relay.framing == FramingKind::Length ? relay.remaining : UINT64_MAX;
+    if (chunked ? relay.decoder.done() : rest == 0) return end_relay(source, RelayEndKind::Complete);
+    if (relay.budget == 0) return end_relay(source, RelayEndKind::Stopped);
+    if (quota == 0) return Share::Again;
+    const uint64_t allowed = std::min<uint64_t>({rest, relay.budget, quota});
+    ssize_t n;
+    if (!source.input.empty() && rest > 0) {
+      n = static_cast<ssize_t>(std::min<uint64_t>(allowed, source.input.size()));
+      source.input.erase(0, static_cast<size_t>(n));
+    } else if (!source.readable) {
+      return Share::Blocked;
+    } else if (rest > 0) {
+      n = receive(source, nullptr, static_cast<size_t>(allowed), MSG_TRUNC);
+    } else {
+      n = receive(source, scratch_.get(), 64, 0);
+      if (n > 0) source.input.assign(scratch_.get(), static_cast<size_t>(n));
+    }
+    if (n < 0 && errno == EAGAIN) {
+      source.readable = false;
+      return Share::Blocked;
+    }
+    if (n <= 0) return source_gone(source, n);
+    if (rest == 0) continue;
+    const uint64_t dropped = static_cast<uint64_t>(n);
+    relay.copied += dropped;
+    relay.budget -= dropped;
+    counters_.discarded += dropped;
+    quota -= std::min(quota, static_cast<size_t>(n));
+    if (chunked) relay.decoder.took(dropped);
+    if (relay.framing == FramingKind::Length) relay.remaining -= dropped;
+  }
+}
+
+}  // namespace sluice

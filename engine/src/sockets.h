@@ -1,0 +1,50 @@
+// Sockets as the engine wants them: non-blocking, close-on-exec, options set where the kernel knows them.
+#pragma once
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <cstdint>
+#include <string>
+
+#include "fd.h"
+
+namespace sluice {
+
+// Times in milliseconds; 0 leaves the system's own value.
+struct SocketOptions {
+  int keepalive_idle = 0;
+  int keepalive_interval = 0;
+  int keepalive_count = 0;
+  int user_timeout = 0;
+  std::string congestion;
+};
+
+struct Address {
+  sockaddr_storage storage{};
+  socklen_t length = 0;
+
+  // From an address in text, IPv4 or IPv6; false where it is neither.
+  bool parse(const std::string& host, uint16_t port);
+  // IPv4 in IPv6 (::ffff:1.2.3.4) is shown as the IPv4 address it is.
+  std::string host() const;
+  uint16_t port() const;
+};
+
+struct ListenOptions : SocketOptions {
+  int backlog = 511;
+  bool reuse_port = false;
+  bool ipv6_only = false;
+};
+
+// Both return an invalid Fd and set `error` to an errno on failure.
+Fd listen_on(const Address& address, const ListenOptions& options, int& error);
+Fd connect_to(const Address& address, const SocketOptions& options, int& error);
+
+void apply(int fd, const SocketOptions& options);
+
+// Bytes the send buffer has room for, by the kernel's own account: what is taken from a source up to this much
+// will leave for the sink at once, so that the pipe between them is empty when the turn ends.
+size_t send_room(int fd);
+
+}  // namespace sluice
