@@ -1,0 +1,91 @@
+/** The side that faces the clients: listeners, the connections they accepted, and how both come to an end. */
+import type { Connection, Listener, ListenOptions, Transport } from '../net/contract.ts';
+
+export interface FrontOptions extends ListenOptions {
+  /** At so many open connections new ones are left in the kernel's backlog. */
+  readonly maxConnections: number;
+}
+
+/** One accepted connection. */
+export interface Client {
+  readonly connection: Connection;
+  /** No exchange is under way: a drain may close it. */
+  idle: boolean;
+}
+
+/** Serves a connection to its end; the front closes what is left open. Must not reject. */
+export type Serve = (client: Client) => Promise<void>;
+
+export class Front {
+  /** While true every answer says `Connection: close`. */
+  draining = false;
+  readonly #transport: Transport;
+  readonly #serve: Serve;
+  readonly #listeners = new Set<Listener>();
+  readonly #clients = new Set<Client>();
+  #emptied: (() => void) | undefined;
+
+  constructor(transport: Transport, serve: Serve) {
+    this.#transport = transport;
+    this.#serve = serve;
+  }
+
+  get connections(): number {
+    return this.#clients.size;
+  }
+
+  /** Rejects when the address can't be bound. The port it got is in the listener. */
+  async listen(options: FrontOptions): Promise<Listener> {
+    let open = 0;
+    let paused = false;
+    const listener = await this.#transport.listen(options, async (connection) => {
+      const client: Client = { connection, idle: true };
+      this.#clients.add(client);
+      open += 1;
+      if (open >= options.maxConnections && !paused) {
+        paused = true;
+        listener.pause();
+      }
+      await this.#serve(client);
+      connection.close();
+      this.#clients.delete(client);
+      open -= 1;
+      if (paused && open < options.maxConnections) {
+        paused = false;
+        if (this.#listeners.has(listener)) listener.resume();
+      }
+      if (this.#clients.size === 0) this.#emptied?.();
+    });
+    this.#listeners.add(listener);
+    return listener;
+  }
+
+  /**
+   * Ends without losing an exchange: for `accept` milliseconds new connections are still taken, since a load
+   * balancer may not know yet; then idle ones are closed and the rest may finish. Resolves with how many
+   * connections had to be cut at the deadline (milliseconds from now).
+   */
+  async drain(accept: number, deadline: number): Promise<number> {
+    this.draining = true;
+    if (accept > 0) await new Promise((resolve) => setTimeout(resolve, accept));
+    this.stopListening();
+    for (const client of this.#clients) if (client.idle) client.connection.close();
+    if (this.#clients.size > 0) {
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, Math.max(0, deadline - accept));
+        this.#emptied = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      });
+    }
+    const cut = this.#clients.size;
+    for (const client of this.#clients) client.connection.reset();
+    return cut;
+  }
+
+  stopListening(): void {
+    for (const listener of this.#listeners) listener.close();
+    this.#listeners.clear();
+  }
+}

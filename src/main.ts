@@ -1,0 +1,113 @@
+/** Wiring: the only place that builds the parts and puts them together. */
+import { createAdmin } from './admin/server.ts';
+import { executeHere } from './cli/program.ts';
+import type { Config } from './config/config.ts';
+import type { Observer } from './exchange.ts';
+import { Front } from './listen/front.ts';
+import type { Transport } from './net/contract.ts';
+import { createEngineTransport } from './net/engine.ts';
+import { createStreamsTransport } from './net/streams.ts';
+import { createAccessLog } from './observe/access-log.ts';
+import { createLog, type Log } from './observe/log.ts';
+import { createMetrics } from './observe/metrics.ts';
+import type { ProxyOptions } from './proxy/options.ts';
+import { createProxy } from './proxy/proxy.ts';
+import { Cluster } from './upstream/cluster.ts';
+
+/** Runs until it has been told to stop and has drained. Rejects when it can't start. */
+async function run(config: Config): Promise<void> {
+  const log = createLog(config.log.level);
+  const streams = createStreamsTransport();
+  const plain = chooseTransport(config.transport, streams, log);
+  const transports = plain === streams ? [streams] : [plain, streams];
+
+  const cluster = new Cluster({
+    name: 'default',
+    nodes: config.upstream.nodes,
+    pool: config.upstream.pool,
+    ejection: config.upstream.ejection,
+    dial: { plain, secure: streams, timeout: config.timeouts.connect, socket: config.upstream.socket },
+  });
+  const accessLog = config.accessLog.enabled
+    ? createAccessLog(config.accessLog.destination, (why) => log.error({ why }, 'the access log can not be written'))
+    : undefined;
+  const observers: Observer[] = accessLog ? [accessLog] : [];
+  const options: ProxyOptions = {
+    cluster,
+    observers,
+    trust: config.forwarded.trust,
+    draining: () => front.draining,
+    preflight: config.preflight,
+    timeouts: config.timeouts,
+    limits: config.limits,
+  };
+  const proxy = createProxy(options);
+  const front = new Front(plain, proxy.serve);
+
+  let ready = false;
+  const now = () => performance.now();
+  const metrics = createMetrics({
+    transports: () => transports.map((transport) => ({ kind: transport.kind, counters: transport.counters() })),
+    ready: () => ready,
+    inFlight: () => proxy.inFlight,
+    nodes: () =>
+      cluster.nodes.map((node) => ({
+        node: node.name,
+        bytesInFlight: node.bytesInFlight,
+        idleConnections: node.idleConnections,
+        ejected: node.isEjected(now()),
+      })),
+  });
+  observers.push(metrics);
+
+  const admin = await createAdmin({
+    ...config.admin,
+    metrics: () => metrics.text(),
+    readiness: () => ({ ready, reason: ready ? 'serving' : front.draining ? 'draining' : 'starting' }),
+  });
+  for (const listen of config.listen) {
+    const listener = await front.listen({ ...listen, ...listen.socket });
+    log.info({ host: listener.host, port: listener.port, transport: plain.kind }, 'listening');
+  }
+  ready = true;
+
+  process.on('SIGHUP', () => accessLog?.reopen());
+  const signal = await firstSignal();
+  ready = false;
+  log.info({ signal, connections: front.connections }, 'draining');
+  // An operator at a terminal does not wait for a load balancer.
+  const cut = await front.drain(signal === 'SIGINT' ? 0 : config.timeouts.accept, config.timeouts.drain);
+  if (cut > 0) log.warn({ connections: cut }, 'cut at the end of the drain');
+  cluster.close();
+  await accessLog?.close();
+  await admin.close();
+  for (const transport of transports) transport.close();
+  log.info('stopped');
+}
+
+function chooseTransport(wanted: Config['transport'], streams: Transport, log: Log): Transport {
+  if (wanted === 'streams') return streams;
+  const engine = createEngineTransport();
+  if (engine) return engine;
+  if (wanted === 'engine') {
+    throw new Error('transport: engine was asked for, but the native engine is not built: run `make engine`');
+  }
+  log.warn('the native engine is not built: bodies are copied through node:net, at several times the cost');
+  return streams;
+}
+
+/** The first of SIGTERM and SIGINT starts the drain; a second one of either ends the process at once. */
+function firstSignal(): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
+    let seen = false;
+    const onSignal = (signal: NodeJS.Signals): void => {
+      if (seen) process.exit(130);
+      seen = true;
+      resolve(signal);
+    };
+    process.on('SIGTERM', onSignal);
+    process.on('SIGINT', onSignal);
+  });
+}
+
+process.exitCode = await executeHere(process.argv.slice(2), { run });

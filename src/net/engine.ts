@@ -1,0 +1,516 @@
+/**
+ * The native transport: this side holds promises and ids, the engine holds the sockets. Events come many in
+ * one call, as rows of a shared ring; heads are shown in a shared window.
+ */
+import { createRequire } from 'node:module';
+import { getSystemErrorName } from 'node:util';
+import { type ByteConnection, isByteConnection, type ReadResult } from './bytes.ts';
+import { connectFailure } from './connect-failure.ts';
+import type {
+  Connection,
+  ConnectOptions,
+  ConnectResult,
+  Counters,
+  EndKind,
+  HeadOptions,
+  HeadResult,
+  Listener,
+  ListenOptions,
+  Relay,
+  RelayEnd,
+  RelayEndKind,
+  RelayOptions,
+  SocketOptions,
+  TcpInfo,
+  Transport,
+} from './contract.ts';
+import { copyRelay } from './copy-relay.ts';
+
+/** The addon's one class; engine/src/binding.cc says what each argument is. */
+interface Engine {
+  listen(
+    host: string,
+    port: number,
+    backlog: number,
+    reusePort: boolean,
+    ipv6Only: boolean,
+    ...socket: Socket
+  ): number;
+  pauseListener(id: number, paused: boolean): void;
+  closeListener(id: number): void;
+  connect(host: string, port: number, timeout: number, ...socket: Socket): number;
+  addresses(id: number): [string, number, string, number];
+  readHead(id: number, maxBytes: number, idleTimeout: number, timeout: number): void;
+  readBytes(id: number, maxBytes: number): void;
+  cancelRead(id: number): void;
+  unread(id: number, bytes: Uint8Array): void;
+  tellBroken(id: number, wanted: boolean): void;
+  write(id: number, bytes: Uint8Array): 0 | 1 | 2;
+  send(id: number, text: string, more: boolean): void;
+  relay(
+    source: number,
+    sink: number,
+    framing: number,
+    length: number,
+    decoded: boolean,
+    stall: number,
+    budget: number,
+  ): boolean;
+  grant(source: number, bytes: number): void;
+  stopRelay(source: number): void;
+  moved(source: number): void;
+  watch(id: number, watched: boolean, data: boolean): void;
+  linger(id: number, bytes: number, timeout: number): void;
+  close(id: number, reset: boolean): void;
+  tcpInfo(id: number): boolean;
+  readCounters(): void;
+  dispose(): void;
+}
+type Socket = [idle: number, interval: number, count: number, userTimeout: number, congestionControl: string];
+type EngineClass = new (
+  onEvents: (count: number) => void,
+  ring: Float64Array,
+  window: Uint8Array,
+  info: Float64Array,
+) => Engine;
+
+// The numbers below are those of engine/src/loop.h and connection.h.
+const ROW = 6;
+const ROWS = 1024;
+const WINDOW = 512 * 1024;
+const ACCEPTED = 0;
+const CONNECTED = 1;
+const HEAD = 2;
+const HEAD_TOO_LARGE = 3;
+const READ_END = 4;
+const DATA = 5;
+const RELAY_END = 6;
+const RELAY_STARVED = 7;
+const LINGER_END = 8;
+const GONE = 9;
+const DRAINED = 10;
+const BROKEN = 11;
+const endKinds: readonly EndKind[] = ['end', 'reset', 'timeout'];
+const goneKinds = ['end', 'reset', 'data'] as const;
+const relayEndKinds: readonly RelayEndKind[] = [
+  'complete',
+  'source-end',
+  'source-reset',
+  'source-malformed',
+  'source-stalled',
+  'sink-reset',
+  'sink-stalled',
+  'stopped',
+];
+const framings = { length: 0, chunked: 1, 'until-close': 2, none: 0 } as const;
+
+/** The native transport, or undefined where the addon is not built or does not load. */
+export function createEngineTransport(): Transport | undefined {
+  const addon = loadAddon();
+  return addon && new EngineTransport(addon);
+}
+
+function loadAddon(): EngineClass | undefined {
+  if (process.platform !== 'linux') return undefined;
+  const require = createRequire(import.meta.url);
+  try {
+    return require('../../engine/build/Release/sluice_engine.node').Engine;
+  } catch {
+    return undefined;
+  }
+}
+
+class EngineTransport implements Transport {
+  readonly kind = 'engine';
+  readonly engine: Engine;
+  readonly window = Buffer.alloc(WINDOW);
+  readonly info = new Float64Array(16);
+  readonly connections = new Map<number, EngineConnection>();
+  readonly #ring = new Float64Array(ROW * ROWS);
+  readonly #accepting = new Map<number, (connection: Connection) => void>();
+  readonly #connecting = new Map<number, (error: number) => void>();
+  #closed = false;
+
+  constructor(addon: EngineClass) {
+    this.engine = new addon((count) => this.#dispatch(count), this.#ring, this.window, this.info);
+  }
+
+  async listen(options: ListenOptions, onConnection: (connection: Connection) => void): Promise<Listener> {
+    const { host, port, backlog, reusePort, ipv6Only } = options;
+    const id = this.engine.listen(host, port, backlog, reusePort, ipv6Only, ...socketArguments(options));
+    if (id === 0) {
+      const code = getSystemErrorName(-(this.info[0] ?? 0));
+      throw Object.assign(new Error(`cannot listen on ${host}:${port}: ${code}`), { code });
+    }
+    this.#accepting.set(id, onConnection);
+    return {
+      host,
+      port: this.info[0] ?? port,
+      pause: () => this.engine.pauseListener(id, true),
+      resume: () => this.engine.pauseListener(id, false),
+      close: () => {
+        this.#accepting.delete(id);
+        this.engine.closeListener(id);
+      },
+    };
+  }
+
+  connect(options: ConnectOptions): Promise<ConnectResult> {
+    const { host, port, timeout } = options;
+    if (options.tls) throw new TypeError('the engine has no TLS: connect with the streams transport');
+    const id = this.engine.connect(host, port, timeout, ...socketArguments(options));
+    if (id === 0) return Promise.resolve(failed(this.info[0] ?? 0, options));
+    return new Promise((resolve) => {
+      this.#connecting.set(id, (error) => {
+        if (error === 0) resolve({ kind: 'connected', connection: this.#adopt(id) });
+        else resolve(failed(error, options));
+      });
+    });
+  }
+
+  counters(): Counters {
+    const { info } = this;
+    if (!this.#closed) this.engine.readCounters();
+    const at = (index: number) => info[index] ?? 0;
+    return {
+      bytesSpliced: at(0),
+      bytesCopied: at(1),
+      bytesDiscarded: at(2),
+      systemCalls: at(3),
+      accepted: at(4),
+      connected: at(5),
+      pipeMisses: at(6),
+      connections: at(7),
+      relays: at(8),
+      pipes: at(9),
+      pipesInUse: at(10),
+    };
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    for (const connection of [...this.connections.values()]) connection.close();
+    this.#closed = true;
+    this.engine.dispose();
+  }
+
+  #adopt(id: number): EngineConnection {
+    const connection = new EngineConnection(this, id);
+    this.connections.set(id, connection);
+    return connection;
+  }
+
+  #dispatch(count: number): void {
+    const ring = this.#ring;
+    for (let row = 0; row < count * ROW; row += ROW) {
+      const kind = ring[row] as number;
+      const id = ring[row + 1] as number;
+      const a = ring[row + 2] as number;
+      const b = ring[row + 3] as number;
+      if (kind === ACCEPTED) {
+        const accept = this.#accepting.get(a);
+        if (accept) accept(this.#adopt(id));
+        else this.engine.close(id, true);
+      } else if (kind === CONNECTED) {
+        const connected = this.#connecting.get(id);
+        this.#connecting.delete(id);
+        connected?.(a);
+      } else {
+        this.connections.get(id)?.event(kind, a, b, ring[row + 4] as number);
+      }
+    }
+  }
+}
+
+function failed(errno: number, { host, port }: ConnectOptions): ConnectResult {
+  return { kind: 'failed', ...connectFailure(getSystemErrorName(-errno), `${host}:${port}`) };
+}
+
+function socketArguments(options: SocketOptions): Socket {
+  const { keepAliveIdle, keepAliveInterval, keepAliveCount, userTimeout, congestionControl } = options;
+  return [keepAliveIdle, keepAliveInterval, keepAliveCount, userTimeout, congestionControl ?? ''];
+}
+
+/** What a connection waits for. One reader at a time, so one field holds whichever it is. */
+type Waiting =
+  | { readonly for: 'head'; readonly resolve: (result: HeadResult) => void }
+  | { readonly for: 'bytes'; readonly resolve: (result: ReadResult) => void }
+  | { readonly for: 'linger'; readonly resolve: () => void }
+  | { readonly for: 'relay'; readonly relay: EngineRelay };
+
+class EngineConnection implements ByteConnection {
+  readonly transport = 'engine';
+  readonly owner: EngineTransport;
+  readonly id: number;
+  open = true;
+  /** The relay that writes to here. */
+  incoming: EngineRelay | null = null;
+  #waiting: Waiting | null = null;
+  #onGone: ((why: 'end' | 'reset' | 'data') => void) | null = null;
+  #onBroken: (() => void) | null = null;
+  #onDrained: ((taken: boolean) => void) | null = null;
+  readonly #addresses: [string, number, string, number];
+
+  constructor(owner: EngineTransport, id: number) {
+    this.owner = owner;
+    this.id = id;
+    this.#addresses = owner.engine.addresses(id);
+  }
+
+  get remoteAddress(): string {
+    return this.#addresses[0];
+  }
+  get remotePort(): number {
+    return this.#addresses[1];
+  }
+  get localAddress(): string {
+    return this.#addresses[2];
+  }
+  get localPort(): number {
+    return this.#addresses[3];
+  }
+
+  readHead({ maxBytes, idleTimeout, timeout }: HeadOptions): Promise<HeadResult> {
+    if (!this.open) return Promise.resolve({ kind: 'closed', received: 0 });
+    this.owner.engine.readHead(this.id, maxBytes, idleTimeout, timeout);
+    return new Promise((resolve) => {
+      this.#waiting = { for: 'head', resolve };
+    });
+  }
+
+  send(text: string, more = false): void {
+    if (this.open) this.owner.engine.send(this.id, text, more);
+  }
+
+  relay(sink: Connection, options: RelayOptions): Relay {
+    if (!(sink instanceof EngineConnection) || sink.owner !== this.owner) {
+      if (!isByteConnection(sink)) throw new TypeError('a relay needs a connection that can be written to');
+      return copyRelay(this, sink, options, noMeter);
+    }
+    return this.#startRelay(sink, options);
+  }
+
+  discard(framing: RelayOptions['framing'], limit: number, stallTimeout: number): Promise<RelayEnd> {
+    return this.#startRelay(null, { framing, stallTimeout, budget: limit }).done;
+  }
+
+  #startRelay(sink: EngineConnection | null, options: RelayOptions): EngineRelay {
+    const { framing, output, stallTimeout, budget = Number.POSITIVE_INFINITY, onBudget } = options;
+    const relay = new EngineRelay(this, sink, onBudget);
+    if (!this.open || (sink && !sink.open)) {
+      relay.ended('stopped', 0, 0);
+      return relay;
+    }
+    const { engine, info } = this.owner;
+    const length = framing.kind === 'length' ? framing.length : 0;
+    const kind = framings[framing.kind];
+    if (engine.relay(this.id, sink?.id ?? 0, kind, length, output === 'decoded', stallTimeout, budget)) {
+      relay.ended('complete', info[0] ?? 0, info[1] ?? 0);
+      return relay;
+    }
+    this.#waiting = { for: 'relay', relay };
+    if (sink) sink.incoming = relay;
+    return relay;
+  }
+
+  /** Called by a relay from here when it has ended: the reader's place is free. */
+  relayEnded(): void {
+    this.#waiting = null;
+  }
+
+  watch(onGone: ((why: 'end' | 'reset' | 'data') => void) | null, data = false): void {
+    if (this.#onGone === null && onGone === null) return;
+    this.#onGone = onGone;
+    if (this.open) this.owner.engine.watch(this.id, onGone !== null, data);
+  }
+
+  tcpInfo(): TcpInfo | undefined {
+    const { engine, info } = this.owner;
+    if (!this.open || !engine.tcpInfo(this.id)) return undefined;
+    return { rtt: info[0] ?? 0, retransmits: info[1] ?? 0 };
+  }
+
+  linger(bytes: number, timeout: number): Promise<void> {
+    if (!this.open) return Promise.resolve();
+    this.#stopRelays();
+    return new Promise((resolve) => {
+      this.#waiting = { for: 'linger', resolve };
+      this.owner.engine.linger(this.id, bytes, timeout);
+    });
+  }
+
+  close(): void {
+    this.#close(false);
+  }
+
+  reset(): void {
+    this.#close(true);
+  }
+
+  read(maxBytes: number): Promise<ReadResult> {
+    if (!this.open) return Promise.resolve({ kind: 'closed' });
+    this.owner.engine.readBytes(this.id, maxBytes);
+    return new Promise((resolve) => {
+      this.#waiting = { for: 'bytes', resolve };
+    });
+  }
+
+  cancelRead(): void {
+    if (this.#waiting?.for !== 'bytes') return;
+    if (this.open) this.owner.engine.cancelRead(this.id);
+    this.#finishReading('closed');
+  }
+
+  unread(bytes: Uint8Array): void {
+    if (this.open) this.owner.engine.unread(this.id, bytes);
+  }
+
+  write(bytes: Uint8Array): Promise<boolean> {
+    const taken = this.open ? this.owner.engine.write(this.id, bytes) : 0;
+    if (taken !== 2) return Promise.resolve(taken === 1);
+    return new Promise((resolve) => {
+      this.#onDrained = resolve;
+    });
+  }
+
+  onBroken(listener: (() => void) | null): void {
+    this.#onBroken = listener;
+    if (this.open) this.owner.engine.tellBroken(this.id, listener !== null);
+    else if (listener) queueMicrotask(() => this.#broken());
+  }
+
+  event(kind: number, a: number, b: number, c: number): void {
+    const waiting = this.#waiting;
+    const buffer = this.owner.window;
+    switch (kind) {
+      case HEAD:
+      case HEAD_TOO_LARGE:
+        if (waiting?.for !== 'head') return;
+        this.#waiting = null;
+        waiting.resolve({ kind: kind === HEAD ? 'head' : 'too-large', buffer, start: a, end: b });
+        return;
+      case DATA:
+        if (waiting?.for !== 'bytes') return;
+        this.#waiting = null;
+        // The window is written again in the next turn; a reader may hold on to its bytes for longer.
+        waiting.resolve({ kind: 'data', bytes: Buffer.from(buffer.subarray(a, b)) });
+        return;
+      case READ_END:
+        this.#finishReading(endKinds[a] ?? 'reset', b);
+        return;
+      case RELAY_END:
+        if (waiting?.for === 'relay') waiting.relay.ended(relayEndKinds[a] ?? 'stopped', b, c);
+        return;
+      case RELAY_STARVED:
+        if (waiting?.for === 'relay') waiting.relay.starved();
+        return;
+      case LINGER_END:
+        this.#close(false);
+        return;
+      case GONE: {
+        const onGone = this.#onGone;
+        this.#onGone = null;
+        onGone?.(goneKinds[a] ?? 'reset');
+        return;
+      }
+      case DRAINED:
+        this.#drained(a === 1);
+        return;
+      case BROKEN:
+        this.#broken();
+        return;
+    }
+  }
+
+  #close(reset: boolean): void {
+    if (!this.open) return;
+    this.#stopRelays();
+    this.open = false;
+    this.owner.connections.delete(this.id);
+    this.owner.engine.close(this.id, reset);
+    this.#onGone = null;
+    const waiting = this.#waiting;
+    if (waiting?.for === 'linger') waiting.resolve();
+    else this.#finishReading('closed');
+    this.#drained(false);
+    if (this.#onBroken) queueMicrotask(() => this.#broken());
+  }
+
+  #stopRelays(): void {
+    if (this.#waiting?.for === 'relay') this.#waiting.relay.stop();
+    this.incoming?.stop();
+  }
+
+  #finishReading(kind: EndKind, received = 0): void {
+    const waiting = this.#waiting;
+    if (waiting?.for !== 'head' && waiting?.for !== 'bytes') return;
+    this.#waiting = null;
+    waiting.resolve({ kind, received });
+  }
+
+  #drained(taken: boolean): void {
+    const onDrained = this.#onDrained;
+    this.#onDrained = null;
+    onDrained?.(taken);
+  }
+
+  #broken(): void {
+    const onBroken = this.#onBroken;
+    this.#onBroken = null;
+    onBroken?.();
+  }
+}
+
+/** The engine counts what it reads and writes itself. */
+const noMeter = { relays: 0, bytesCopied: 0 };
+
+class EngineRelay implements Relay {
+  readonly done: Promise<RelayEnd>;
+  readonly #source: EngineConnection;
+  readonly #sink: EngineConnection | null;
+  readonly #onBudget: ((relay: Relay) => void) | undefined;
+  #resolve!: (end: RelayEnd) => void;
+  #end: RelayEnd | null = null;
+
+  constructor(
+    source: EngineConnection,
+    sink: EngineConnection | null,
+    onBudget: ((relay: Relay) => void) | undefined,
+  ) {
+    this.#source = source;
+    this.#sink = sink;
+    this.#onBudget = onBudget;
+    this.done = new Promise((resolve) => {
+      this.#resolve = resolve;
+    });
+  }
+
+  get moved(): number {
+    if (this.#end) return this.#end.bytes;
+    const { engine, info } = this.#source.owner;
+    engine.moved(this.#source.id);
+    return (info[0] ?? 0) + (info[1] ?? 0);
+  }
+
+  grant(bytes: number): void {
+    if (!this.#end) this.#source.owner.engine.grant(this.#source.id, bytes);
+  }
+
+  stop(): void {
+    if (this.#end) return;
+    const { engine, info } = this.#source.owner;
+    engine.stopRelay(this.#source.id);
+    this.ended('stopped', info[0] ?? 0, info[1] ?? 0);
+  }
+
+  starved(): void {
+    if (!this.#end) this.#onBudget?.(this);
+  }
+
+  ended(kind: RelayEndKind, spliced: number, copied: number): void {
+    this.#source.relayEnded();
+    if (this.#sink?.incoming === this) this.#sink.incoming = null;
+    this.#end = { kind, bytes: spliced + copied, spliced, copied };
+    this.#resolve(this.#end);
+  }
+}

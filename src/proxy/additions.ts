@@ -1,0 +1,60 @@
+/** What Sluice itself says in the heads that it passes on. Pure text; every line ends with CRLF. */
+import { randomUUID } from 'node:crypto';
+import type { RequestHead } from '../http1/request-head.ts';
+
+/** Fields by which a client could claim to be another, or to come from elsewhere. */
+const claims: readonly string[] = [
+  'forwarded',
+  'x-forwarded-for',
+  'x-forwarded-host',
+  'x-forwarded-port',
+  'x-forwarded-proto',
+  'x-forwarded-server',
+  'x-real-ip',
+];
+const own: readonly string[] = ['x-request-id', 'via'];
+
+/** Dropped from requests, since Sluice writes its own or trusts no one else's. */
+export const droppedFromRequests = {
+  none: new Set([...own, ...claims]),
+  all: new Set([...own, 'x-forwarded-for', 'x-forwarded-host', 'x-forwarded-proto']),
+} as const;
+
+export const droppedFromResponses: ReadonlySet<string> = new Set(['x-request-id']);
+
+/** Whose X-Forwarded-* fields are believed: nobody's, or everybody's because only proxies reach the listener. */
+export type Trust = keyof typeof droppedFromRequests;
+
+const idPattern = /^[\x21-\x7e]{1,128}$/;
+
+/** The client's own id, where it is one that can go into logs and heads; a new one otherwise. */
+export function requestId(head: RequestHead): string {
+  const given = head.fields.get('x-request-id');
+  return given !== undefined && idPattern.test(given) ? given : randomUUID();
+}
+
+export function requestAdditions(head: RequestHead, clientAddress: string, id: string, trust: Trust): string {
+  const before = (key: string) => (trust === 'all' ? joined(head, key) : undefined);
+  const path = before('x-forwarded-for');
+  const via = joined(head, 'via');
+  return (
+    `X-Forwarded-For: ${path === undefined ? '' : `${path}, `}${clientAddress}\r\n` +
+    `X-Forwarded-Proto: ${before('x-forwarded-proto') ?? 'http'}\r\n` +
+    `X-Forwarded-Host: ${before('x-forwarded-host') ?? head.host}\r\n` +
+    `Via: ${via === undefined ? '' : `${via}, `}${head.version} sluice\r\n` +
+    `X-Request-Id: ${id}\r\n`
+  );
+}
+
+/** A list field may come in several lines (RFC 9110, section 5.3). */
+function joined(head: RequestHead, key: string): string | undefined {
+  const values = head.fields.list.filter((field) => field.key === key).map((field) => field.value);
+  return values.length === 0 ? undefined : values.join(', ');
+}
+
+/** Told to clients, so that they let go of an idle connection before Sluice does (as undici obeys). */
+export function responseAdditions(id: string, keep: boolean, idleTimeout: number): string {
+  const seconds = Math.max(1, Math.floor(idleTimeout / 1000) - 5);
+  const connection = keep ? `Connection: keep-alive\r\nKeep-Alive: timeout=${seconds}\r\n` : 'Connection: close\r\n';
+  return `X-Request-Id: ${id}\r\n${connection}`;
+}

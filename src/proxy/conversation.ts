@@ -1,0 +1,242 @@
+/**
+ * One request and its answer over one leased connection: the request goes up and, at the same time, the answer
+ * comes down. It knows nothing of other nodes; whether the request may be tried again is for proxy.ts to decide
+ * from how this one ended.
+ */
+import { type Failure, failure } from '../errors.ts';
+import type { Exchange } from '../exchange.ts';
+import { forwardRequest, forwardResponse } from '../http1/forward.ts';
+import type { RequestHead } from '../http1/request-head.ts';
+import { parseResponseHead, type ResponseHead } from '../http1/response-head.ts';
+import type { Connection, RelayEndKind } from '../net/contract.ts';
+import { type Body, moveBody, requestBodyFailure, responseBodyFailure } from '../relay/body.ts';
+import type { Lease } from '../upstream/cluster.ts';
+import { droppedFromRequests, droppedFromResponses, requestAdditions, responseAdditions } from './additions.ts';
+import type { ProxyOptions } from './options.ts';
+
+/** How a conversation ended. */
+export type Ended =
+  /** Both bodies ended exactly and the client may send its next request. */
+  | { readonly kind: 'kept' }
+  /** The answer is out; the connection ends after it, politely. */
+  | { readonly kind: 'last' }
+  /** The answer could not be finished: the connection is closed so that the client can tell. */
+  | { readonly kind: 'cut'; readonly failure: Failure }
+  /** No answer came. `untouched`: not one byte of the body has left for the server. */
+  | { readonly kind: 'unanswered'; readonly failure: Failure; readonly untouched: boolean };
+
+/** More interim responses than this before one final are no server's we know. */
+const maxInterim = 32;
+
+export class Conversation {
+  readonly #options: ProxyOptions;
+  readonly #client: Connection;
+  readonly #head: RequestHead;
+  readonly #exchange: Exchange;
+  readonly #lease: Lease;
+  readonly #server: Connection;
+  readonly #hasBody: boolean;
+  /** Sluice asks `Expect: 100-continue` of its own accord. */
+  readonly #preflight: boolean;
+  #upload: Body | undefined;
+  #uploadEnd: RelayEndKind | undefined;
+  #fault: Failure | undefined;
+  #headTimer: NodeJS.Timeout | undefined;
+
+  constructor(options: ProxyOptions, client: Connection, head: RequestHead, exchange: Exchange, lease: Lease) {
+    this.#options = options;
+    this.#client = client;
+    this.#head = head;
+    this.#exchange = exchange;
+    this.#lease = lease;
+    this.#server = lease.connection;
+    this.#hasBody = head.framing.kind !== 'none';
+    this.#preflight = this.#hasBody && !head.expectsContinue && this.#wantsPreflight();
+  }
+
+  async hold(): Promise<Ended> {
+    const head = this.#requestText();
+    if (!this.#hasBody) {
+      this.#server.send(head);
+      this.#awaitAnswer();
+    } else if (this.#asks) {
+      this.#server.send(head);
+    } else {
+      this.#server.send(head, true);
+      this.#startUpload();
+    }
+    const answer = await this.#finalHead();
+    clearTimeout(this.#headTimer);
+    const ended = 'code' in answer ? await this.#unanswered(answer) : await this.#passBack(answer);
+    clearTimeout(this.#headTimer);
+    this.#client.watch(null);
+    return ended;
+  }
+
+  // ---- the request
+
+  /** The body is held back until the server says 100, or says nothing for too long. */
+  get #asks(): boolean {
+    return this.#head.expectsContinue || this.#preflight;
+  }
+
+  #wantsPreflight(): boolean {
+    const { threshold } = this.#options.preflight;
+    const length = this.#head.contentLength ?? Number.POSITIVE_INFINITY;
+    return threshold !== Number.POSITIVE_INFINITY && length >= threshold && this.#lease.node.heedsExpect(performance.now());
+  }
+
+  #requestText(): string {
+    const head = this.#head;
+    const { trust } = this.#options;
+    const added = requestAdditions(head, this.#client.remoteAddress, this.#exchange.id, trust);
+    return forwardRequest(head, {
+      drop: droppedFromRequests[trust],
+      add: this.#preflight ? `${added}Expect: 100-continue\r\n` : added,
+      host: this.#lease.node.name,
+    });
+  }
+
+  #startUpload(): void {
+    const { framing } = this.#head;
+    const stallTimeout = this.#options.timeouts.stall;
+    this.#upload = moveBody(this.#client, this.#server, { framing, output: 'same', stallTimeout }, this.#exchange.request);
+    this.#upload.done.then((end) => {
+      this.#uploadEnd = end;
+      const fault = requestBodyFailure(end);
+      if (fault) this.#abort(fault);
+      else if (end === 'complete') this.#awaitAnswer();
+    });
+  }
+
+  /** The request is with the server: from here on the client has nothing to do but to wait, or to leave. */
+  #awaitAnswer(): void {
+    this.#client.watch(() => this.#abort(failure('client-gone')));
+    const { responseHead } = this.#options.timeouts;
+    if (responseHead > 0 && this.#exchange.firstByteAfter === undefined) {
+      this.#headTimer = setTimeout(() => this.#abort(failure('upstream-head-timeout')), responseHead);
+    }
+  }
+
+  /** Closing the server's connection ends whatever is read from or written to it. */
+  #abort(fault: Failure): void {
+    this.#fault ??= fault;
+    this.#server.close();
+  }
+
+  // ---- the answer
+
+  /** Passes interim answers on and gives the final one, or why there is none. */
+  async #finalHead(): Promise<ResponseHead | Failure> {
+    const { limits, timeouts, preflight } = this.#options;
+    for (let interim = 0; interim <= maxInterim; ) {
+      const asking = this.#asks && this.#upload === undefined;
+      const result = await this.#server.readHead({
+        maxBytes: limits.responseHeadBytes,
+        idleTimeout: asking ? preflight.timeout : 0,
+        timeout: timeouts.head,
+      });
+      if (result.kind === 'too-large') return failure('upstream-head-too-large');
+      if (result.kind !== 'head') {
+        if (result.kind === 'timeout' && result.received === 0) {
+          // RFC 9110, section 10.1.1: who gets no 100 in reasonable time sends the body anyway.
+          if (this.#preflight) this.#lease.node.ignoredExpect(performance.now());
+          this.#startUpload();
+          continue;
+        }
+        return this.#fault ?? failure(result.kind === 'timeout' ? 'upstream-head-timeout' : 'upstream-closed');
+      }
+      const head = parseResponseHead(result.buffer, result.start, result.end, this.#head.method);
+      if ('code' in head || !head.interim) return head;
+      interim += 1;
+      this.#passInterim(head);
+      if (head.status === 100 && asking) this.#startUpload();
+    }
+    return failure('upstream-head-malformed', `more than ${maxInterim} interim responses`);
+  }
+
+  /** HTTP/1.0 knows no interim answers, and a 100 that only Sluice asked for is not the client's. */
+  #passInterim(head: ResponseHead): void {
+    if (this.#head.version === '1.0' || (head.status === 100 && !this.#head.expectsContinue)) return;
+    this.#client.send(forwardResponse(head, { drop: droppedFromResponses, add: '', decoded: false }));
+  }
+
+  async #unanswered(why: Failure): Promise<Ended> {
+    const untouched = this.#isUntouched();
+    await this.#stopUpload();
+    this.#lease.drop();
+    return { kind: 'unanswered', failure: this.#fault ?? why, untouched };
+  }
+
+  /** A chunked body whose relay has begun may have lost a size line, even when no data has moved. */
+  #isUntouched(): boolean {
+    if (this.#upload === undefined) return true;
+    return this.#head.framing.kind === 'length' && this.#upload.relay.moved === 0;
+  }
+
+  async #passBack(answer: ResponseHead): Promise<Ended> {
+    const exchange = this.#exchange;
+    exchange.status = answer.status;
+    exchange.firstByteAfter = performance.now() - exchange.startedAt;
+    exchange.response.framing = answer.framing.kind;
+    exchange.response.declared = answer.contentLength;
+    this.#lease.weigh(answer.contentLength ?? 0);
+    this.#lease.node.answered();
+
+    const early = await this.#isEarly();
+    // A server that refuses will not read the rest: the client is told to stop after this answer.
+    const refused = early && (this.#upload === undefined || answer.status >= 300);
+    const output = this.#head.version === '1.0' ? 'decoded' : 'same';
+    const unframed = answer.framing.kind === 'until-close' || (output === 'decoded' && answer.framing.kind === 'chunked');
+    const keep = this.#head.persistent && !refused && !unframed && !this.#options.draining();
+    const add = responseAdditions(exchange.id, keep, this.#options.timeouts.idle);
+    const text = forwardResponse(answer, { drop: droppedFromResponses, add, decoded: output === 'decoded' });
+
+    const bodyless = answer.framing.kind === 'none';
+    this.#client.send(text, !bodyless);
+    const end = bodyless ? 'complete' : await this.#download(answer, output);
+    const fault = this.#fault ?? responseBodyFailure(end);
+    if (fault) return this.#cut(fault, unframed);
+
+    if (refused) await this.#stopUpload();
+    else await this.#upload?.done;
+    const whole = this.bodyIsRead;
+    if (whole && answer.persistent) this.#lease.reuse();
+    else this.#lease.drop();
+    if (!whole && !refused) return this.#cut(this.#fault ?? failure('upstream-closed'), unframed);
+    return { kind: keep && whole ? 'kept' : 'last' };
+  }
+
+  /** The final answer has come while the request's body is not through. */
+  async #isEarly(): Promise<boolean> {
+    if (this.bodyIsRead) return false;
+    // The end of the body and the answer may have come in the same turn.
+    if (this.#upload) await new Promise((resolve) => setImmediate(resolve));
+    return !this.bodyIsRead;
+  }
+
+  #download(answer: ResponseHead, output: 'same' | 'decoded'): Promise<RelayEndKind> {
+    const { framing } = answer;
+    const stallTimeout = this.#options.timeouts.stall;
+    return moveBody(this.#server, this.#client, { framing, output, stallTimeout }, this.#exchange.response).done;
+  }
+
+  /** A truncated body must not look whole: where the close would be its end, it is a reset. */
+  async #cut(fault: Failure, unframed: boolean): Promise<Ended> {
+    await this.#stopUpload();
+    this.#lease.drop();
+    if (unframed) this.#client.reset();
+    else this.#client.close();
+    return { kind: 'cut', failure: fault };
+  }
+
+  async #stopUpload(): Promise<void> {
+    this.#upload?.relay.stop();
+    await this.#upload?.done;
+  }
+
+  /** The client's body has been read to its end, so that the next bytes are the next request. */
+  get bodyIsRead(): boolean {
+    return !this.#hasBody || this.#uploadEnd === 'complete';
+  }
+}

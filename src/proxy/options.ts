@@ -1,0 +1,34 @@
+/** What the proxy is told when it is built. Times are milliseconds, sizes are bytes. */
+import type { Observer } from '../exchange.ts';
+import type { Cluster } from '../upstream/cluster.ts';
+import type { Trust } from './additions.ts';
+
+export interface ProxyOptions {
+  readonly cluster: Cluster;
+  readonly observers: readonly Observer[];
+  readonly trust: Trust;
+  /** While it says true every answer ends its connection. */
+  readonly draining: () => boolean;
+  readonly preflight: {
+    /** Bodies of at least so many bytes, and those of unknown length, are asked for first. Infinity: none is. */
+    readonly threshold: number;
+    /** How long the server may take to say `100 Continue`. */
+    readonly timeout: number;
+  };
+  readonly timeouts: {
+    readonly head: number;
+    readonly idle: number;
+    readonly stall: number;
+    /** From the end of the request to the head of the answer; 0 is for ever. */
+    readonly responseHead: number;
+    readonly linger: number;
+  };
+  readonly limits: {
+    readonly headBytes: number;
+    readonly targetBytes: number;
+    readonly responseHeadBytes: number;
+    readonly lingerBytes: number;
+    /** Nodes tried for one request, the first included. */
+    readonly attempts: number;
+  };
+}

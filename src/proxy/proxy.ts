@@ -1,0 +1,184 @@
+/**
+ * The life of a request, from top to bottom: listen > head > upstream > relay > observers. Each stage knows its own
+ * part; this file states the order, and what a failure at each step means for the client.
+ */
+import { randomUUID } from 'node:crypto';
+import { type ErrorCode, errors, type Failure, failure } from '../errors.ts';
+import { beginExchange, type Exchange } from '../exchange.ts';
+import { writeAnswer } from '../http1/answer.ts';
+import { parseRequestHead, type RequestHead, refuseLargeHead } from '../http1/request-head.ts';
+import type { Client } from '../listen/front.ts';
+import type { Connection } from '../net/contract.ts';
+import type { UpstreamNode } from '../upstream/node.ts';
+import { requestId } from './additions.ts';
+import { Conversation, type Ended } from './conversation.ts';
+import type { ProxyOptions } from './options.ts';
+
+/** What becomes of the client's connection after an exchange. */
+type After = 'next' | 'linger' | 'close';
+
+export interface Proxy {
+  /** Serves a client's connection to its end: one exchange after the other, in order. Never rejects. */
+  serve(client: Client): Promise<void>;
+  /** Exchanges under way. */
+  readonly inFlight: number;
+}
+
+/** Methods that may be sent again when no answer came (RFC 9110, section 9.2.2). */
+const idempotent: ReadonlySet<string> = new Set(['GET', 'HEAD', 'PUT', 'DELETE', 'OPTIONS']);
+
+/** What a request weighs whose length nobody has declared. */
+const unknownLength = 16 << 20;
+
+export function createProxy(options: ProxyOptions): Proxy {
+  const { cluster, timeouts, limits } = options;
+  let inFlight = 0;
+
+  async function serve(client: Client): Promise<void> {
+    const { connection } = client;
+    let after: After = 'next';
+    while (after === 'next' && connection.open) {
+      client.idle = true;
+      const head = await receiveHead(connection);
+      if (head === undefined) return;
+      client.idle = false;
+      after = await exchangeWith(connection, head);
+    }
+    if (after === 'linger') await connection.linger(limits.lingerBytes, timeouts.linger);
+  }
+
+  /** The next request's head, why it is refused, or undefined when the connection ends between two requests. */
+  async function receiveHead(client: Connection): Promise<RequestHead | Failure | undefined> {
+    const { head: timeout, idle: idleTimeout } = timeouts;
+    const result = await client.readHead({ maxBytes: limits.headBytes, idleTimeout, timeout });
+    switch (result.kind) {
+      case 'head':
+        return parseRequestHead(result.buffer, result.start, result.end, { maxTarget: limits.targetBytes });
+      case 'too-large':
+        return refuseLargeHead(result.buffer, result.start, result.end);
+      case 'timeout':
+        return result.received > 0 ? failure('head-timeout') : undefined;
+      case 'end':
+      case 'reset':
+      case 'closed':
+        return result.received > 0 ? failure('client-gone', 'the client closed in the middle of a head') : undefined;
+    }
+  }
+
+  async function exchangeWith(client: Connection, head: RequestHead | Failure): Promise<After> {
+    const refused = 'code' in head;
+    const id = refused ? randomUUID() : requestId(head);
+    const exchange = beginExchange(id, client.remoteAddress, client.remotePort);
+    inFlight += 1;
+    let after: After;
+    try {
+      if (!refused) describe(head, exchange);
+      after = refused ? refuse(client, exchange, head, false) : await forward(client, head, exchange);
+    } catch (error) {
+      // A bug of ours: this exchange is lost, the others are not.
+      after = refuse(client, exchange, failure('internal', String(error)), false);
+    }
+    inFlight -= 1;
+    finish(client, exchange);
+    return after;
+  }
+
+  /** Tries one node after the other, for as long as the server's side is at fault and nothing of the body is lost. */
+  async function forward(client: Connection, head: RequestHead, exchange: Exchange): Promise<After> {
+    const weight = head.framing.kind === 'chunked' ? unknownLength : (head.contentLength ?? 0);
+    const keepable = head.persistent && head.framing.kind === 'none';
+    const tried = new Set<UpstreamNode>();
+    let why = failure('no-node');
+    let gone = false;
+    // A client that leaves while its node is dialled is not worth a body.
+    client.watch(() => {
+      gone = true;
+    });
+
+    let stale: UpstreamNode | undefined;
+    while (tried.size < limits.attempts) {
+      const node: UpstreamNode | undefined = stale ?? cluster.pick(tried);
+      if (node === undefined) break;
+      exchange.attempts += 1;
+      exchange.node = node.name;
+      const lease = await cluster.lease(node, weight, stale !== undefined);
+      stale = undefined;
+      if ('code' in lease) {
+        tried.add(node);
+        why = lease;
+        if (errors[lease.code].retryable) continue;
+        break;
+      }
+      exchange.connectedAfter = performance.now() - exchange.startedAt;
+      exchange.reused = lease.reused;
+      exchange.transport = lease.connection.transport;
+      if (gone) {
+        lease.reuse();
+        return refuse(client, exchange, failure('client-gone'), false);
+      }
+      const conversation = new Conversation(options, client, head, exchange, lease);
+      const ended = await conversation.hold();
+      if (ended.kind !== 'unanswered') return conclude(exchange, ended);
+      why = ended.failure;
+      if (!mayRetry(head, ended)) {
+        return refuse(client, exchange, why, head.persistent && conversation.bodyIsRead);
+      }
+      // A pooled connection may have been dead all along: that says nothing about its node.
+      if (lease.reused) stale = node;
+      else tried.add(node);
+    }
+    return refuse(client, exchange, why, keepable);
+  }
+
+  /** RFC 9110, section 9.2.2, and never once a byte of the body has left: the server may have acted on it. */
+  function mayRetry(head: RequestHead, ended: Ended & { kind: 'unanswered' }): boolean {
+    if (!errors[ended.failure.code].retryable || !ended.untouched) return false;
+    return head.framing.kind !== 'none' || idempotent.has(head.method);
+  }
+
+  function conclude(exchange: Exchange, ended: Exclude<Ended, { kind: 'unanswered' }>): After {
+    if (ended.kind === 'kept') return 'next';
+    if (ended.kind === 'last') return 'linger';
+    exchange.failure = ended.failure;
+    return 'close';
+  }
+
+  /** Answers in Sluice's own name. A client that is gone gets nothing. */
+  function refuse(client: Connection, exchange: Exchange, why: Failure, keepable: boolean): After {
+    exchange.failure = why;
+    exchange.status = errors[why.code].status;
+    if (isGone(why.code)) return 'close';
+    const keepAlive = keepable && !options.draining();
+    client.send(writeAnswer(exchange.status, why, { requestId: exchange.id, keepAlive, method: exchange.method }));
+    return keepAlive ? 'next' : 'linger';
+  }
+
+  function describe(head: RequestHead, exchange: Exchange): void {
+    exchange.method = head.method;
+    exchange.path = head.path;
+    exchange.httpVersion = head.version;
+    exchange.userAgent = head.fields.get('user-agent') ?? '';
+    exchange.request.framing = head.framing.kind;
+    exchange.request.declared = head.contentLength;
+    exchange.cluster = cluster.name;
+  }
+
+  function finish(client: Connection, exchange: Exchange): void {
+    exchange.endedAfter = performance.now() - exchange.startedAt;
+    const tcp = client.tcpInfo();
+    exchange.rtt = tcp?.rtt;
+    exchange.retransmits = tcp?.retransmits;
+    for (const observer of options.observers) observer.ended(exchange);
+  }
+
+  return {
+    serve,
+    get inFlight() {
+      return inFlight;
+    },
+  };
+}
+
+function isGone(code: ErrorCode): boolean {
+  return errors[code].status === 499;
+}

@@ -1,0 +1,71 @@
+/** One body on its way, and what its end means: for whom it is a failure, and which. */
+import { type Failure, failure } from '../errors.ts';
+import type { BodyRecord } from '../exchange.ts';
+import type { Framing } from '../http1/framing.ts';
+import type { Connection, Relay, RelayEnd, RelayEndKind } from '../net/contract.ts';
+
+export interface BodyOptions {
+  readonly framing: Framing;
+  readonly output: 'same' | 'decoded';
+  /** Milliseconds without a byte; 0 is for ever. */
+  readonly stallTimeout: number;
+}
+
+export interface Body {
+  readonly relay: Relay;
+  /** Resolves when the body has ended one way or the other; the record is filled then. */
+  readonly done: Promise<RelayEndKind>;
+}
+
+export function moveBody(from: Connection, to: Connection, options: BodyOptions, record: BodyRecord): Body {
+  const relay = from.relay(to, options);
+  return { relay, done: relay.done.then((end) => recordEnd(record, end)) };
+}
+
+function recordEnd(record: BodyRecord, end: RelayEnd): RelayEndKind {
+  record.bytes = end.bytes;
+  record.spliced = end.spliced;
+  record.copied = end.copied;
+  return end.kind;
+}
+
+/** What the end of a request's body tells; undefined where it is no failure, or not yet known to be one. */
+export function requestBodyFailure(end: RelayEndKind): Failure | undefined {
+  switch (end) {
+    case 'source-end':
+    case 'source-reset':
+      return failure('client-gone', 'the client closed in the middle of the request body');
+    case 'source-malformed':
+      return failure('chunk-malformed');
+    case 'source-stalled':
+      return failure('body-stalled');
+    case 'sink-stalled':
+      return failure('upstream-not-reading');
+    // A server that stops listening may have answered before: its answer, or its lack, decides.
+    case 'sink-reset':
+    case 'complete':
+    case 'stopped':
+      return undefined;
+  }
+}
+
+/** The same for a response's body. */
+export function responseBodyFailure(end: RelayEndKind): Failure | undefined {
+  switch (end) {
+    case 'complete':
+      return undefined;
+    case 'source-end':
+    case 'source-reset':
+      return failure('upstream-truncated');
+    case 'source-malformed':
+      return failure('upstream-body-malformed');
+    case 'source-stalled':
+      return failure('upstream-stalled');
+    case 'sink-reset':
+      return failure('client-gone', 'the client closed in the middle of the response body');
+    case 'sink-stalled':
+      return failure('client-stalled');
+    case 'stopped':
+      return failure('client-gone');
+  }
+}
