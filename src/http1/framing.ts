@@ -23,9 +23,9 @@ export function bodyOfLength(length: number): Framing {
 export type Declared = number | 'chunked' | undefined;
 
 /**
- * Reads Content-Length and Transfer-Encoding. Refuses whatever two parsers could take for two lengths: both fields
- * together, either of them twice (even if equal), lists, signs, and a transfer coding in HTTP/1.0 (RFC 9112,
- * sections 6.1 and 6.3).
+ * Reads Content-Length and Transfer-Encoding. Refuses whatever two parsers could take for two lengths: both
+ * fields together, either of them twice (even if equal), lists, signs, and a transfer coding in HTTP/1.0 (RFC
+ * 9112, sections 6.1 and 6.3).
  */
 export function declaredBody(fields: Fields, version: '1.0' | '1.1'): Declared | Failure {
   const coding = fields.get('transfer-encoding');
@@ -58,7 +58,7 @@ function parseLength(value: string): number | Failure {
 
 /** Other codings, before a final `chunked` or alone, are sound but unknown here; all the rest is a trick. */
 function refuseCoding(value: string): Failure {
-  const codings = value.split(',').map((coding) => coding.trim().toLowerCase());
+  const codings = value.toLowerCase().split(/, ?/);
   const sound = codings.every((coding) => /^[\w!#$%&'*+.^`|~-]+$/.test(coding));
   const first = codings.indexOf('chunked');
   if (sound && (first === -1 || first === codings.length - 1)) {

@@ -1,0 +1,90 @@
+/** The head of a response, from bytes (RFC 9112, sections 4 to 6), as strict as the request's. */
+import { type Failure, failure } from '../errors.ts';
+import { connectionOptions, type Fields, headBytes, isPersistent, parseFields } from './fields.ts';
+import {
+  bodyOfLength,
+  chunkedBody,
+  type Declared,
+  declaredBody,
+  type Framing,
+  noBody,
+  untilClose,
+} from './framing.ts';
+import { is, VALUE } from './octets.ts';
+
+export interface ResponseHead {
+  readonly status: number;
+  readonly reason: string;
+  readonly version: '1.0' | '1.1';
+  readonly fields: Fields;
+  readonly framing: Framing;
+  /**
+   * The declared length in bytes; on answers to HEAD and 304 that of the body not sent; never on 1xx, 204.
+   */
+  readonly contentLength: number | undefined;
+  /** The options of Connection, in lower case. */
+  readonly connection: readonly string[];
+  /** Whether another request may follow on this connection, once the body has ended. */
+  readonly persistent: boolean;
+  /** True for 1xx: the final head is still to come. */
+  readonly interim: boolean;
+}
+
+const malformed = (detail: string): Failure => failure('upstream-head-malformed', detail);
+
+/**
+ * Parses `buffer[start..end)`, a whole head with its empty line, that answers a request of this method.
+ * Refuses with `upstream-head-malformed`, or `upstream-head-too-large` for too many fields. 101 is refused:
+ * upgrades are never asked for.
+ */
+export function parseResponseHead(
+  buffer: Buffer,
+  start: number,
+  end: number,
+  requestMethod: string,
+): ResponseHead | Failure {
+  const head = headBytes(buffer, start, end);
+  if (head === undefined) return malformed('the head does not end in CRLF CRLF');
+  const line = /^HTTP\/1\.([01]) ([1-5][0-9][0-9])(?: |\r\n)/.exec(head.text);
+  if (line === null) return malformed('no valid status line');
+  const status = Number(line[2]);
+  if (status === 101) return malformed('101 to a request that asked for no upgrade');
+  const version = line[1] === '0' ? '1.0' : '1.1';
+
+  let reasonEnd = start + 'HTTP/1.1 200'.length;
+  while (is(buffer, reasonEnd, VALUE)) reasonEnd++;
+  const lineEnd = reasonEnd - start;
+  if (!head.text.startsWith('\r\n', lineEnd)) return malformed('a control character in the reason phrase');
+
+  const fields = parseFields(head, reasonEnd + 2);
+  if ('code' in fields) return asUpstream(fields);
+  const declared = declaredBody(fields, version);
+  if (typeof declared === 'object') return asUpstream(declared);
+  const bodiless = status < 200 || status === 204;
+  if (bodiless && (declared ?? 0) !== 0) return malformed('a body declared by a status that has none');
+
+  const connection = connectionOptions(fields);
+  const framing = bodiless || status === 304 || requestMethod === 'HEAD' ? noBody : framingOf(declared);
+  return {
+    status,
+    reason: head.text.slice('HTTP/1.1 200 '.length, lineEnd),
+    version,
+    fields,
+    framing,
+    contentLength: bodiless || declared === 'chunked' ? undefined : declared,
+    connection,
+    persistent: framing.kind !== 'until-close' && isPersistent(version, connection),
+    interim: status < 200,
+  };
+}
+
+function framingOf(declared: Declared): Framing {
+  if (declared === undefined) return untilClose;
+  return declared === 'chunked' ? chunkedBody : bodyOfLength(declared);
+}
+
+/** The shared rules speak of a client; here the server broke them. */
+function asUpstream(fault: Failure): Failure {
+  const code = fault.code === 'head-too-large' ? 'upstream-head-too-large' : 'upstream-head-malformed';
+  return failure(code, fault.detail);
+}

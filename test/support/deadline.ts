@@ -1,0 +1,25 @@
+/** No test waits for ever: each wait says what for, and how long it may take. */
+import { setTimeout as sleep } from 'node:timers/promises';
+
+export { sleep };
+
+export async function within<T>(what: string, promise: Promise<T>, milliseconds = 10_000): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`${what}: not within ${milliseconds} ms`)), milliseconds);
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Looks every few milliseconds until `condition` holds. */
+export async function until(what: string, condition: () => boolean, milliseconds = 10_000): Promise<void> {
+  const deadline = performance.now() + milliseconds;
+  while (!condition()) {
+    if (performance.now() > deadline) throw new Error(`${what}: not within ${milliseconds} ms`);
+    await sleep(5);
+  }
+}

@@ -1,0 +1,33 @@
+/**
+ * The heads in test/fixtures/heads: real bytes, each named for why it is refused (`bad.*`) or what it shows
+ * (`good.*`).
+ */
+import { readdirSync, readFileSync } from 'node:fs';
+import type { ErrorCode } from '../../src/errors.ts';
+
+export interface HeadFixture {
+  /** Without `bad.` or `good.`, and without the extension. */
+  readonly name: string;
+  readonly bytes: Buffer;
+  /** The code it must be refused with; undefined for a good one. */
+  readonly expected: ErrorCode | undefined;
+}
+
+const directory = new URL('../fixtures/heads/', import.meta.url);
+
+/** Reads all of them; throws when a bad one has no row in codes.json, or a row has no file. */
+export function headFixtures(kind: 'request' | 'response'): readonly HeadFixture[] {
+  const codes = new Map(
+    Object.entries<ErrorCode>(JSON.parse(readFileSync(new URL('codes.json', directory), 'utf8'))[kind]),
+  );
+  const fixtures = readdirSync(new URL(`${kind}/`, directory)).map((file) => {
+    const parts = /^(bad|good)\.(.+)\.http$/.exec(file);
+    if (parts?.[2] === undefined)
+      throw new Error(`${file} is not named bad.<reason>.http or good.<reason>.http`);
+    const expected = parts[1] === 'bad' ? codes.get(parts[2]) : undefined;
+    if (parts[1] === 'bad' && !codes.delete(parts[2])) throw new Error(`${file} has no row in codes.json`);
+    return { name: parts[2], bytes: readFileSync(new URL(`${kind}/${file}`, directory)), expected };
+  });
+  if (codes.size > 0) throw new Error(`codes.json names heads that are not there: ${[...codes.keys()]}`);
+  return fixtures;
+}

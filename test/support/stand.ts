@@ -1,0 +1,166 @@
+/** The proxy in this process, from its listener to its cluster, with short timeouts, and its records kept. */
+import assert from 'node:assert/strict';
+import { afterEach, beforeEach, describe } from 'node:test';
+import type { Exchange } from '../../src/exchange.ts';
+import { Front } from '../../src/listen/front.ts';
+import type { Transport, TransportKind } from '../../src/net/contract.ts';
+import { createEngineTransport } from '../../src/net/engine.ts';
+import { createStreamsTransport } from '../../src/net/streams.ts';
+import type { Trust } from '../../src/proxy/additions.ts';
+import type { ProxyOptions } from '../../src/proxy/options.ts';
+import { createProxy, type Proxy as RunningProxy } from '../../src/proxy/proxy.ts';
+import { Cluster } from '../../src/upstream/cluster.ts';
+import type { NodeAddress } from '../../src/upstream/node.ts';
+import { Arrivals } from './arrivals.ts';
+import { until } from './deadline.ts';
+import { descriptors, descriptorsBackTo } from './descriptors.ts';
+import { RawPeer } from './raw-peer.ts';
+import { sockets } from './wires.ts';
+
+export interface StandOptions {
+  /** Ports on 127.0.0.1, or whole addresses. */
+  readonly nodes: readonly (number | NodeAddress)[];
+  readonly timeouts?: Partial<ProxyOptions['timeouts']> & { readonly connect?: number };
+  readonly limits?: Partial<ProxyOptions['limits']>;
+  readonly preflight?: Partial<ProxyOptions['preflight']>;
+  readonly ejection?: { readonly baseTime: number; readonly maxTime: number };
+  readonly trust?: Trust;
+  readonly maxConnections?: number;
+  readonly maxIdlePerNode?: number;
+}
+
+const MIB = 1024 * 1024;
+
+/**
+ * Runs a suite once on each transport; one that is not built is skipped, and said so. After each test no more
+ * sockets and pipes are held than before it.
+ */
+export function onEachTransport(name: string, suite: (kind: TransportKind) => void): void {
+  const engine = createEngineTransport();
+  engine?.close();
+  for (const kind of ['engine', 'streams'] as const) {
+    const skip = kind === 'engine' && !engine ? 'the engine is not built' : false;
+    describe(`${name} (${kind})`, { skip }, () => {
+      let before: ReturnType<typeof descriptors>;
+      beforeEach(() => {
+        before = descriptors();
+      });
+      afterEach(() => descriptorsBackTo(before));
+      suite(kind);
+    });
+  }
+}
+
+export function nodeAt(port: number): NodeAddress {
+  return { name: `127.0.0.1:${port}`, host: '127.0.0.1', port, tls: undefined };
+}
+
+export class Stand {
+  readonly port: number;
+  readonly front: Front;
+  readonly proxy: RunningProxy;
+  readonly cluster: Cluster;
+  /** Carries clients and plain upstreams. */
+  readonly transport: Transport;
+  /** Carries TLS upstreams; the same one where the stand is of streams. */
+  readonly secure: Transport;
+  /** Every record, in the order in which the exchanges ended. */
+  readonly exchanges: Exchange[] = [];
+  readonly #arrived = new Arrivals<Exchange>();
+  readonly #clients: RawPeer[] = [];
+
+  private constructor(kind: TransportKind, options: StandOptions) {
+    this.secure = createStreamsTransport();
+    const transport = kind === 'streams' ? this.secure : createEngineTransport();
+    assert.ok(transport);
+    this.transport = transport;
+    const { timeouts, limits, preflight } = options;
+    this.cluster = new Cluster({
+      name: 'test',
+      nodes: options.nodes.map((node) => (typeof node === 'number' ? nodeAt(node) : node)),
+      pool: { maxIdlePerNode: options.maxIdlePerNode ?? 16, idleTimeout: 60_000 },
+      ejection: options.ejection ?? { baseTime: 100, maxTime: 1000 },
+      dial: { plain: transport, secure: this.secure, timeout: timeouts?.connect ?? 1000, socket: sockets },
+    });
+    this.proxy = createProxy({
+      cluster: this.cluster,
+      observers: [{ ended: (exchange) => this.#ended(exchange) }],
+      trust: options.trust ?? 'none',
+      draining: () => this.front.draining,
+      preflight: { threshold: MIB, timeout: 300, ...preflight },
+      timeouts: { head: 2000, idle: 30_000, stall: 10_000, responseHead: 0, linger: 5000, ...timeouts },
+      limits: {
+        headBytes: 16 * 1024,
+        targetBytes: 4096,
+        responseHeadBytes: 64 * 1024,
+        lingerBytes: 256 * MIB,
+        attempts: 3,
+        ...limits,
+      },
+    });
+    this.front = new Front(transport, this.proxy.serve);
+    this.port = 0;
+  }
+
+  static async open(kind: TransportKind, options: StandOptions): Promise<Stand> {
+    const stand = new Stand(kind, options);
+    const { port } = await stand.front.listen({
+      ...sockets,
+      host: '127.0.0.1',
+      port: 0,
+      backlog: 511,
+      reusePort: false,
+      ipv6Only: false,
+      maxConnections: options.maxConnections ?? 1000,
+    });
+    return Object.assign(stand, { port });
+  }
+
+  /** A raw client of the proxy. */
+  async client(): Promise<RawPeer> {
+    const peer = await RawPeer.connect(this.port);
+    this.#clients.push(peer);
+    return peer;
+  }
+
+  /** The next record that nobody has fetched yet. */
+  ended(): Promise<Exchange> {
+    return this.#arrived.take('the end of an exchange', () => true);
+  }
+
+  /** Nothing but the connections in the pool and those of idle clients is left. */
+  async settled(): Promise<void> {
+    const { transport } = this;
+    await until('no exchange and no relay under way', () => {
+      return this.proxy.inFlight === 0 && transport.counters().relays === 0;
+    });
+    assert.equal(transport.counters().pipesInUse, 0);
+    for (const node of this.cluster.nodes) assert.equal(node.bytesInFlight, 0, `${node.name} weighs still`);
+  }
+
+  /** Ends everything, and sees to it that no connection, relay or pipe is left. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const client of this.#clients) client.destroy();
+    this.front.stopListening();
+    try {
+      await until('no client left', () => this.front.connections === 0);
+      await this.settled();
+      this.cluster.close();
+      for (const { kind, counters } of [this.transport, this.secure].map(countersOf)) {
+        await until(`no connection left in ${kind}`, () => counters().connections === 0);
+      }
+    } finally {
+      this.transport.close();
+      this.secure.close();
+    }
+  }
+
+  #ended(exchange: Exchange): void {
+    this.exchanges.push(exchange);
+    this.#arrived.push(exchange);
+  }
+}
+
+function countersOf(transport: Transport) {
+  return { kind: transport.kind, counters: () => transport.counters() };
+}
