@@ -32,7 +32,10 @@ export interface ListenOptions extends SocketOptions {
 export interface Listener {
   readonly host: string;
   readonly port: number;
-  /** Leaves new connections in the backlog until `resume`; a bound on connections is built on it. */
+  /**
+   * Hands no more connections over until `resume`; a bound on connections is built on it. They wait in the kernel's
+   * backlog, or, where node:net gives no way to that, unread in one as long (`streams`).
+   */
   pause(): void;
   resume(): void;
   /** Stops accepting; connections already accepted live on. */
@@ -90,11 +93,17 @@ export interface RelayOptions {
   readonly stallTimeout: number;
   /** Body bytes it may move before it waits for `grant`. Default: no bound. */
   readonly budget?: number;
-  /** Called each time the budget is used up and more of the body is to come. */
+  /**
+   * Called each time the budget is used up and more of the body is to come (`until-close`: may be to come), never
+   * before `relay` has returned.
+   */
   readonly onBudget?: (relay: Relay) => void;
 }
 
-/** How a relay ended. `source-*` speaks of the connection read from, `sink-*` of the one written to. */
+/**
+ * How a relay ended. `source-*` speaks of the connection read from, `sink-*` of the one written to. `stopped` is our
+ * own doing: `stop`, or either of the two closed here.
+ */
 export type RelayEndKind =
   | 'complete'
   | 'source-end'
@@ -146,24 +155,34 @@ export interface Connection {
   /** False once closed by either `close`, `reset`, or the end of a `linger`. */
   readonly open: boolean;
 
+  /**
+   * Waits for a whole head. Empty lines before it are skipped (RFC 9112, section 2.2). A line may end in a bare LF, so
+   * that such a head comes at once, for the parser to refuse, and not as a timeout. What came before a FIN or a reset
+   * is given first; then every call repeats how it ended. After `timeout` it may be called again.
+   */
   readHead(options: HeadOptions): Promise<HeadResult>;
 
   /**
    * Queues a head (a latin1 string) for the peer. With `more` it waits for what follows, so that a head and
-   * the start of its body leave in one segment. What the kernel does not take at once is kept and sent later.
+   * the start of its body leave in one segment; when nothing follows it leaves alone, within a quarter of a second.
+   * What the kernel does not take at once is kept and sent later.
    */
   send(text: string, more?: boolean): void;
 
   /** Moves one body from here to `sink`. The only way a body moves. Never rejects. */
   relay(sink: Connection, options: RelayOptions): Relay;
 
-  /** Reads one body and throws it away, at most `limit` bytes of it; over the limit ends as `stopped`. */
+  /**
+   * Reads one body and throws it away, at most `limit` bytes of it; over the limit ends as `stopped`. `bytes` of its
+   * end are those thrown away.
+   */
   discard(framing: Framing, limit: number, stallTimeout: number): Promise<RelayEnd>;
 
   /**
    * Says that the peer ended or reset the connection while nobody read from it, or, as `data`, that it sent
-   * something unasked (asked for only with `data` true, on pooled connections). Called once at most; null
-   * stops watching. If it has happened already, it is called in a later turn.
+   * something unasked (asked for only with `data` true, on pooled connections). What a reader is told, the watcher
+   * is not. Called once at most; null stops watching. If it has happened already, it is called in a later turn.
+   * `streams` sees neither end nor reset behind 64 KiB that nobody reads.
    */
   watch(onGone: ((why: 'end' | 'reset' | 'data') => void) | null, data?: boolean): void;
 

@@ -3,6 +3,7 @@
  * one call, as rows of a shared ring; heads are shown in a shared window.
  */
 import { createRequire } from 'node:module';
+import { resolve } from 'node:path';
 import { getSystemErrorName } from 'node:util';
 import { type ByteConnection, isByteConnection, type ReadResult } from './bytes.ts';
 import { connectFailure } from './connect-failure.ts';
@@ -104,7 +105,10 @@ const relayEndKinds: readonly RelayEndKind[] = [
 ];
 const framings = { length: 0, chunked: 1, 'until-close': 2, none: 0 } as const;
 
-/** The native transport, or undefined where the addon is not built or does not load. */
+/**
+ * The native transport, or undefined where the addon is not built or does not load. SLUICE_ENGINE names another build of
+ * it, such as the sanitized one; that it was asked for and can't be had is an exception.
+ */
 export function createEngineTransport(): Transport | undefined {
   const addon = loadAddon();
   return addon && new EngineTransport(addon);
@@ -113,6 +117,8 @@ export function createEngineTransport(): Transport | undefined {
 function loadAddon(): EngineClass | undefined {
   if (process.platform !== 'linux') return undefined;
   const require = createRequire(import.meta.url);
+  const named = process.env.SLUICE_ENGINE;
+  if (named) return require(resolve(named)).Engine;
   try {
     return require('../../engine/build/Release/sluice_engine.node').Engine;
   } catch {
@@ -126,6 +132,8 @@ class EngineTransport implements Transport {
   readonly window = Buffer.alloc(WINDOW);
   readonly info = new Float64Array(16);
   readonly connections = new Map<number, EngineConnection>();
+  /** Of relays to another kind of transport, which copy through JavaScript. */
+  readonly copies = { relays: 0, bytesCopied: 0 };
   readonly #ring = new Float64Array(ROW * ROWS);
   readonly #accepting = new Map<number, (connection: Connection) => void>();
   readonly #connecting = new Map<number, (error: number) => void>();
@@ -174,14 +182,14 @@ class EngineTransport implements Transport {
     const at = (index: number) => info[index] ?? 0;
     return {
       bytesSpliced: at(0),
-      bytesCopied: at(1),
+      bytesCopied: at(1) + this.copies.bytesCopied,
       bytesDiscarded: at(2),
       systemCalls: at(3),
       accepted: at(4),
       connected: at(5),
       pipeMisses: at(6),
       connections: at(7),
-      relays: at(8),
+      relays: at(8) + this.copies.relays,
       pipes: at(9),
       pipesInUse: at(10),
     };
@@ -246,6 +254,8 @@ class EngineConnection implements ByteConnection {
   /** The relay that writes to here. */
   incoming: EngineRelay | null = null;
   #waiting: Waiting | null = null;
+  /** What the engine looks out for: it says so once, and then has to be asked again. */
+  #watched: 'no' | 'end' | 'data' = 'no';
   #onGone: ((why: 'end' | 'reset' | 'data') => void) | null = null;
   #onBroken: (() => void) | null = null;
   #onDrained: ((taken: boolean) => void) | null = null;
@@ -285,7 +295,7 @@ class EngineConnection implements ByteConnection {
   relay(sink: Connection, options: RelayOptions): Relay {
     if (!(sink instanceof EngineConnection) || sink.owner !== this.owner) {
       if (!isByteConnection(sink)) throw new TypeError('a relay needs a connection that can be written to');
-      return copyRelay(this, sink, options, noMeter);
+      return copyRelay(this, sink, options, this.owner.copies);
     }
     return this.#startRelay(sink, options);
   }
@@ -318,10 +328,13 @@ class EngineConnection implements ByteConnection {
     this.#waiting = null;
   }
 
+  /** The engine goes on watching when nobody listens, so that most requests cost no call for it. */
   watch(onGone: ((why: 'end' | 'reset' | 'data') => void) | null, data = false): void {
-    if (this.#onGone === null && onGone === null) return;
     this.#onGone = onGone;
-    if (this.open) this.owner.engine.watch(this.id, onGone !== null, data);
+    const wanted = data ? 'data' : 'end';
+    if (onGone === null || this.#watched === wanted || !this.open) return;
+    this.#watched = wanted;
+    this.owner.engine.watch(this.id, true, data);
   }
 
   tcpInfo(): TcpInfo | undefined {
@@ -410,6 +423,7 @@ class EngineConnection implements ByteConnection {
       case GONE: {
         const onGone = this.#onGone;
         this.#onGone = null;
+        this.#watched = 'no';
         onGone?.(goneKinds[a] ?? 'reset');
         return;
       }
@@ -460,9 +474,6 @@ class EngineConnection implements ByteConnection {
     onBroken?.();
   }
 }
-
-/** The engine counts what it reads and writes itself. */
-const noMeter = { relays: 0, bytesCopied: 0 };
 
 class EngineRelay implements Relay {
   readonly done: Promise<RelayEnd>;

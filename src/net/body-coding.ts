@@ -1,0 +1,117 @@
+/** How a body is framed where it is read, and how it is written on: the part of a copying relay without sockets. */
+import { ChunkedDecoder, chunkHeader, lastChunk, maxTrailers } from '../http1/chunked.ts';
+import type { Framing } from '../http1/framing.ts';
+import { BLOCK } from './bytes.ts';
+
+/** What became of bytes that were read. */
+export interface Piece {
+  /** What to write on: a view, valid until the next `take`. */
+  readonly out: Uint8Array;
+  /** How many bytes of `out` are body. */
+  readonly body: number;
+  /** How many of the bytes read belonged to this body; the others are the next message's. */
+  readonly used: number;
+}
+
+export interface BodyCoding {
+  readonly done: boolean;
+  /** True where the next byte is body for certain, so that nothing can be read without a budget. */
+  readonly atData: boolean;
+  /** Bytes that may be read for this body at most. */
+  readonly most: number;
+  /** True where the end of the source is the end of the body. */
+  readonly untilClose: boolean;
+  /** Takes at most BLOCK bytes; undefined when they are malformed. */
+  take(bytes: Buffer): Piece | undefined;
+}
+
+export function bodyCoding(framing: Framing, output: 'same' | 'decoded'): BodyCoding {
+  switch (framing.kind) {
+    case 'none':
+      return new PlainCoding(0);
+    case 'length':
+      return new PlainCoding(framing.length);
+    case 'until-close':
+      return new PlainCoding(undefined);
+    case 'chunked':
+      return new ChunkedCoding(output);
+  }
+}
+
+/** A length, or everything until the source ends. */
+class PlainCoding implements BodyCoding {
+  readonly untilClose: boolean;
+  readonly atData = true;
+  #left: number;
+
+  constructor(length: number | undefined) {
+    this.untilClose = length === undefined;
+    this.#left = length ?? Number.POSITIVE_INFINITY;
+  }
+
+  get done(): boolean {
+    return this.#left === 0;
+  }
+
+  get most(): number {
+    return this.#left;
+  }
+
+  take(bytes: Buffer): Piece {
+    this.#left -= bytes.length;
+    return { out: bytes, body: bytes.length, used: bytes.length };
+  }
+}
+
+/** Room before the data for the longest size line of a block: five digits and CRLF. */
+const HEADER = chunkHeader(BLOCK).length;
+
+/** Each block's data leaves as one chunk, however many small ones it came in. */
+class ChunkedCoding implements BodyCoding {
+  readonly untilClose = false;
+  readonly most = Number.POSITIVE_INFINITY;
+  readonly #decoder = new ChunkedDecoder();
+  readonly #output: 'same' | 'decoded';
+  readonly #out = Buffer.allocUnsafeSlow(HEADER + BLOCK + 2 + lastChunk().length + maxTrailers);
+  done = false;
+
+  constructor(output: 'same' | 'decoded') {
+    this.#output = output;
+  }
+
+  get atData(): boolean {
+    return this.#decoder.inData;
+  }
+
+  take(bytes: Buffer): Piece | undefined {
+    let end = HEADER;
+    let used = 0;
+    for (;;) {
+      const step = this.#decoder.next(bytes, used, bytes.length);
+      if (step.kind === 'malformed') return undefined;
+      if (step.kind === 'data') {
+        end += bytes.copy(this.#out, end, step.start, step.end);
+        used = step.end;
+        continue;
+      }
+      this.done = step.kind === 'end';
+      return this.#piece(end, step.kind === 'end' ? step.at : bytes.length);
+    }
+  }
+
+  /** The data stands in `#out` between HEADER and `dataEnd`. */
+  #piece(dataEnd: number, used: number): Piece {
+    const body = dataEnd - HEADER;
+    if (this.#output === 'decoded') return { out: this.#out.subarray(HEADER, dataEnd), body, used };
+    let start = HEADER;
+    let end = dataEnd;
+    if (body > 0) {
+      const header = chunkHeader(body);
+      start -= header.length;
+      this.#out.write(header, start, 'latin1');
+      end += this.#out.write('\r\n', end, 'latin1');
+    }
+    if (this.done) end += this.#out.write(lastChunk(this.#decoder.trailers), end, 'latin1');
+    return { out: this.#out.subarray(start, end), body, used };
+  }
+}

@@ -1,0 +1,56 @@
+/** From what the system or the TLS library says when a connection can't be made, to a row of the error table. */
+import { type Failure, failure } from '../errors.ts';
+
+const refused = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE']);
+const timedOut = new Set(['ETIMEDOUT']);
+const unresolved = new Set(['ENOTFOUND', 'EAI_AGAIN', 'EAI_NONAME', 'EINVAL']);
+const exhausted = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM']);
+
+/** `code` is the name of an errno, such as `ECONNREFUSED`. Those not known count as unreachable. */
+export function connectFailure(code: string, address: string): Failure {
+  const detail = `${address}: ${code}`;
+  if (refused.has(code)) return failure('upstream-refused', detail);
+  if (timedOut.has(code)) return failure('upstream-connect-timeout', detail);
+  if (unresolved.has(code)) return failure('upstream-name-unresolved', detail);
+  if (exhausted.has(code)) return failure('internal', detail);
+  return failure('upstream-unreachable', detail);
+}
+
+const certificateFaults: Readonly<Record<string, string>> = {
+  CERT_HAS_EXPIRED: 'the certificate has expired',
+  CERT_NOT_YET_VALID: 'the certificate is not valid yet',
+  CERT_REVOKED: 'the certificate is revoked',
+  CERT_UNTRUSTED: 'the certificate is not trusted',
+  INVALID_PURPOSE: 'the certificate is not meant for a server',
+  CERT_SIGNATURE_FAILURE: "the certificate's signature is wrong",
+  DEPTH_ZERO_SELF_SIGNED_CERT: 'the certificate is self-signed',
+  SELF_SIGNED_CERT_IN_CHAIN: 'the chain ends in a self-signed certificate that is not trusted',
+  UNABLE_TO_GET_ISSUER_CERT: 'the certificate was issued by an unknown authority',
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: 'the certificate was issued by an unknown authority',
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'the certificate was issued by an unknown authority',
+};
+
+/** What went wrong in a handshake, told so that one knows which certificate to mend. */
+export function tlsFailure(error: NodeJS.ErrnoException, address: string, serverName: string): Failure {
+  return failure('upstream-tls', `${address}: ${tlsFault(error, serverName)}`);
+}
+
+function tlsFault(error: NodeJS.ErrnoException, serverName: string): string {
+  const code = error.code ?? '';
+  const fault = certificateFaults[code];
+  if (fault) return `${fault} (${code})`;
+  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') {
+    const names = 'cert' in error ? subjectNames(error.cert) : '';
+    return `the certificate is not for ${serverName}${names && `, but for ${names}`} (host name mismatch)`;
+  }
+  if (code === 'ERR_SSL_WRONG_VERSION_NUMBER' || code === 'ERR_SSL_PACKET_LENGTH_TOO_LONG') {
+    return 'the server does not speak TLS';
+  }
+  if (refused.has(code)) return 'the server closed the connection during the handshake';
+  return code || error.message;
+}
+
+function subjectNames(certificate: unknown): string {
+  const { subjectaltname } = certificate as { subjectaltname?: string };
+  return subjectaltname ?? '';
+}

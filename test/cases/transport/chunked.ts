@@ -1,0 +1,130 @@
+/** The chunked coding through a relay. */
+import assert from 'node:assert/strict';
+import { it } from 'node:test';
+import { body, bodyBlocks, digestOf } from '../../support/body.ts';
+import { chunked, chunks, readChunked } from '../../support/chunked-body.ts';
+import { sleep, within } from '../../support/deadline.ts';
+import type { Wires } from '../../support/wires.ts';
+import { assertComplete } from './relays.ts';
+
+const MIB = 1024 * 1024;
+const options = { framing: { kind: 'chunked' }, stallTimeout: 10_000 } as const;
+
+const malformed: Record<string, string> = {
+  'no size': '\r\n',
+  'a size that is no number': 'g\r\n',
+  'a signed size': '+5\r\nhello\r\n0\r\n\r\n',
+  'a size with 0x': '0x5\r\nhello\r\n0\r\n\r\n',
+  'space before a size': ' 5\r\nhello\r\n0\r\n\r\n',
+  'space behind a size': '5 \r\nhello\r\n0\r\n\r\n',
+  'a size of 14 digits': '00000000000005\r\nhello\r\n0\r\n\r\n',
+  'a size over 64 bits': 'fffffffffffffffff\r\n',
+  'a size line of bare LF': '5\nhello\r\n0\r\n\r\n',
+  'a bare CR in a size line': '5\rhello\r\n0\r\n\r\n',
+  'a control character in an extension': '5;a\x01\r\nhello\r\n0\r\n\r\n',
+  'a bare LF in an extension': '5;a\nhello\r\n0\r\n\r\n',
+  'an extension over 256 bytes': `5;${'a'.repeat(300)}\r\nhello\r\n0\r\n\r\n`,
+  'more data than the size': '5\r\nhello!\r\n0\r\n\r\n',
+  'data ended by bare LF': '5\r\nhello\n0\r\n\r\n',
+  'a trailer without a colon': '5\r\nhello\r\n0\r\nnothing\r\n\r\n',
+  'a trailer without a name': '5\r\nhello\r\n0\r\n: x\r\n\r\n',
+  'a trailer with space in its name': '5\r\nhello\r\n0\r\nx y: z\r\n\r\n',
+  'a trailer with a bare LF': '5\r\nhello\r\n0\r\nx: y\n\r\n',
+  'a trailer with NUL': '5\r\nhello\r\n0\r\nx: \0\r\n\r\n',
+  'trailers over 8 KiB': `5\r\nhello\r\n0\r\nx: ${'y'.repeat(9000)}\r\n\r\n`,
+};
+
+export function chunkedCases(wires: Wires): void {
+  it('thousands of chunks of one byte', async () => {
+    const { sender, source, sink, receiver } = await wires.path();
+    const bytes = body(5000);
+    const relay = source.relay(sink, options);
+    void sender.write(chunked(bytes, 1));
+    assert.equal((await readChunked(receiver)).digest, digestOf([bytes]));
+    assertComplete(await within('the relay', relay.done), bytes.length);
+  });
+
+  it('one chunk of 16 MiB', async () => {
+    const { sender, source, sink, receiver } = await wires.path();
+    const relay = source.relay(sink, options);
+    void sender.writeAll(chunks(body(16 * MIB), 16 * MIB));
+    assert.equal((await readChunked(receiver)).digest, digestOf(bodyBlocks(16 * MIB)));
+    assertComplete(await within('the relay', relay.done), 16 * MIB);
+  });
+
+  it('chunks of all sizes, in writes that end anywhere', async () => {
+    const { sender, source, sink, receiver } = await wires.path();
+    const bytes = body(3 * MIB);
+    const sizes = [1, 17, 4095, 4096, 70_000, 300_000];
+    const pieces: Buffer[] = [];
+    for (let at = 0, turn = 0; at < bytes.length; turn++) {
+      const data = bytes.subarray(at, at + sizes[turn % sizes.length]!);
+      pieces.push(Buffer.from(`${data.length.toString(16)}\r\n`), data, Buffer.from('\r\n'));
+      at += data.length;
+    }
+    const coded = Buffer.concat([...pieces, Buffer.from('0\r\n\r\n')]);
+    const relay = source.relay(sink, options);
+    void sender.writeAll(Array.from({ length: 400 }, (_, i) => coded.subarray(i * 8111, (i + 1) * 8111)));
+    assert.equal((await readChunked(receiver)).digest, digestOf([bytes]));
+    assertComplete(await within('the relay', relay.done), bytes.length);
+  });
+
+  it('extensions are dropped, sizes written anew', async () => {
+    const { sender, source, sink, receiver } = await wires.path();
+    const relay = source.relay(sink, options);
+    await sender.write('0005;name="a;b"\r\nhello\r\nA;x\r\n0123456789\r\n0000;last\r\n\r\n');
+    assert.equal((await readChunked(receiver)).digest, digestOf([Buffer.from('hello0123456789')]));
+    assertComplete(await within('the relay', relay.done), 15);
+  });
+
+  it('trailers pass, but for those that would change the head', async () => {
+    const { sender, source, sink, receiver } = await wires.path();
+    const relay = source.relay(sink, options);
+    const trailers = 'X-Checksum: abc\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\nX-Took: 12\r\n';
+    await sender.write(chunked(Buffer.from('hello'), 5, trailers));
+    const read = await readChunked(receiver);
+    assert.equal(read.trailers, 'X-Checksum: abc\r\nX-Took: 12\r\n');
+    assertComplete(await within('the relay', relay.done), 5);
+  });
+
+  it('a body split at every byte', async () => {
+    const { sender, source, sink, receiver } = await wires.path();
+    const coded = Buffer.from('5;ext\r\nhello\r\n00b\r\n, you there\r\n0\r\nX-A: b\r\n\r\n');
+    for (let at = 1; at < coded.length; at++) {
+      const relay = source.relay(sink, options);
+      await sender.write(coded.subarray(0, at));
+      await sleep(1);
+      await sender.write(coded.subarray(at));
+      const read = await readChunked(receiver);
+      assert.equal(read.digest, digestOf([Buffer.from('hello, you there')]));
+      assert.equal(read.trailers, 'X-A: b\r\n');
+      assertComplete(await within(`the relay split at ${at}`, relay.done), 16);
+    }
+  });
+
+  it('decoded for a client that knows no chunks', async () => {
+    const { sender, source, sink, receiver } = await wires.path('down');
+    const bytes = body(MIB + 3);
+    const relay = source.relay(sink, { ...options, output: 'decoded' });
+    void sender.writeAll(chunks(bytes, 9999, 'X-A: b\r\n'));
+    assert.equal(await receiver.digest(bytes.length), digestOf([bytes]));
+    assertComplete(await within('the relay', relay.done), bytes.length);
+    sink.close();
+    assert.equal(await receiver.digest(), digestOf([]));
+  });
+
+  for (const [fault, coded] of Object.entries(malformed)) {
+    it(`${fault} ends the relay and never looks like an end`, async () => {
+      const { sender, source, sink, receiver } = await wires.path();
+      const relay = source.relay(sink, options);
+      await sender.write(coded);
+      const { kind } = await within('the relay', relay.done);
+      assert.equal(kind, 'source-malformed');
+      sink.close();
+      let seen = '';
+      for (let block = await receiver.some(); block; block = await receiver.some())
+        seen += block.toString('latin1');
+      assert.doesNotMatch(seen, /(^|\r\n)0\r\n/);
+    });
+  }
+}

@@ -1,0 +1,182 @@
+/** Heads in, heads out. */
+import assert from 'node:assert/strict';
+import { it } from 'node:test';
+import type { Connection, HeadOptions, HeadResult } from '../../../src/net/contract.ts';
+import { body, digestOf } from '../../support/body.ts';
+import { sleep, within } from '../../support/deadline.ts';
+import type { Wires } from '../../support/wires.ts';
+
+const HEAD = 'POST /_bulk HTTP/1.1\r\nHost: es\r\nContent-Length: 5\r\n\r\n';
+const options: HeadOptions = { maxBytes: 16_384, idleTimeout: 5000, timeout: 5000 };
+
+function read(connection: Connection, overrides: Partial<HeadOptions> = {}): Promise<HeadResult> {
+  return within('a head', connection.readHead({ ...options, ...overrides }));
+}
+
+export async function readText(connection: Connection): Promise<string> {
+  const result = await read(connection);
+  assert.equal(result.kind, 'head');
+  return result.buffer.toString('latin1', result.start, result.end);
+}
+
+export function headCases(wires: Wires): void {
+  it('a head in pieces of one byte is whole', async () => {
+    const { peer, connection } = await wires.accepted();
+    const head = readText(connection);
+    for (const char of HEAD) {
+      await peer.write(char);
+      await sleep(0);
+    }
+    assert.equal(await head, HEAD);
+  });
+
+  it('a second head behind the first waits its turn', async () => {
+    const { peer, connection } = await wires.accepted();
+    const second = HEAD.replace('_bulk', 'two');
+    await peer.write(HEAD + second.slice(0, 10));
+    assert.equal(await readText(connection), HEAD);
+    const next = readText(connection);
+    await peer.write(second.slice(10));
+    assert.equal(await next, second);
+  });
+
+  it('a head split at every byte is whole', async () => {
+    const { peer, connection } = await wires.accepted();
+    for (let at = 1; at < HEAD.length; at++) {
+      const head = readText(connection);
+      await peer.write(HEAD.slice(0, at));
+      await sleep(0);
+      await peer.write(HEAD.slice(at));
+      assert.equal(await head, HEAD);
+    }
+  });
+
+  it('empty lines before a head are skipped', async () => {
+    const { peer, connection } = await wires.accepted();
+    await peer.write(`\r\n\r\n${HEAD}`);
+    assert.equal(await readText(connection), HEAD);
+  });
+
+  it('a head whose lines end in bare LF comes at once, to be refused', async () => {
+    const { peer, connection } = await wires.accepted();
+    const bare = HEAD.replaceAll('\r\n', '\n');
+    await peer.write(bare);
+    assert.equal(await readText(connection), bare);
+  });
+
+  it('a head of exactly the limit passes, one of a byte more is too large', async () => {
+    const { peer, connection } = await wires.accepted();
+    const padded = HEAD.replace('es', 'e'.repeat(options.maxBytes - HEAD.length + 2));
+    assert.equal(padded.length, options.maxBytes);
+    await peer.write(padded);
+    assert.equal(await readText(connection), padded);
+    await peer.write(padded.replace('eee', 'eeee'));
+    assert.equal((await read(connection)).kind, 'too-large');
+  });
+
+  it('a head without end is too large once it is over the limit, and shows its beginning', async () => {
+    const { peer, connection } = await wires.accepted();
+    const result = read(connection, { maxBytes: 1000 });
+    for (let at = 0; at < 30; at++) await peer.write('GET /aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa');
+    const { kind, ...shown } = await result;
+    assert.equal(kind, 'too-large');
+    assert.ok(
+      'buffer' in shown && shown.buffer.toString('latin1', shown.start, shown.start + 6) === 'GET /a',
+    );
+  });
+
+  it('nothing at all ends at the idle deadline, a part of a head at the other one', async () => {
+    const { peer, connection } = await wires.accepted();
+    const from = performance.now();
+    const idle = await read(connection, { idleTimeout: 150, timeout: 5000 });
+    assert.deepEqual(idle, { kind: 'timeout', received: 0 });
+    assert.ok(performance.now() - from > 140);
+    await peer.write('GET / HT');
+    await sleep(50);
+    const part = await read(connection, { idleTimeout: 5000, timeout: 150 });
+    assert.deepEqual(part, { kind: 'timeout', received: 8 });
+  });
+
+  it('a head that trickles in does not put its deadline off', async () => {
+    const { peer, connection } = await wires.accepted();
+    const from = performance.now();
+    const result = read(connection, { timeout: 300 });
+    const trickle = setInterval(() => peer.socket.write('x'), 30);
+    const { kind } = await result;
+    clearInterval(trickle);
+    assert.equal(kind, 'timeout');
+    assert.ok(performance.now() - from < 1500);
+  });
+
+  it('FIN between heads is a clean end, FIN in a head is not', async () => {
+    const clean = await wires.accepted();
+    clean.peer.end();
+    assert.deepEqual(await read(clean.connection), { kind: 'end', received: 0 });
+    assert.deepEqual(await read(clean.connection), { kind: 'end', received: 0 });
+    const cut = await wires.accepted();
+    const result = read(cut.connection);
+    await cut.peer.write('GET / HT');
+    cut.peer.end();
+    assert.deepEqual(await result, { kind: 'end', received: 8 });
+  });
+
+  it('a head that came before FIN is read before the end', async () => {
+    const { peer, connection } = await wires.accepted();
+    await peer.write(HEAD);
+    peer.end();
+    await sleep(50);
+    assert.equal(await readText(connection), HEAD);
+    assert.equal((await read(connection)).kind, 'end');
+  });
+
+  it('a reset is told from an end, before a head and in one', async () => {
+    for (const sent of ['', 'GET / HT']) {
+      const { peer, connection } = await wires.accepted();
+      const result = read(connection);
+      if (sent !== '') await peer.write(sent);
+      await sleep(30);
+      peer.reset();
+      assert.equal((await result).kind, 'reset');
+    }
+  });
+
+  it('closing ends a head that is waited for', async () => {
+    const { connection } = await wires.accepted();
+    const result = read(connection);
+    connection.close();
+    assert.equal((await result).kind, 'closed');
+  });
+
+  it('what is sent arrives as it was, in order, also to a peer that reads late', async () => {
+    const { peer, connection } = await wires.accepted();
+    const blocks = Array.from({ length: 200 }, (_, i) => body(40_000, i));
+    for (const block of blocks) connection.send(block.toString('latin1'));
+    await sleep(100);
+    assert.equal(await peer.digest(200 * 40_000), digestOf(blocks));
+  });
+
+  it('a head sent with `more` leaves together with what follows', async () => {
+    const { peer, connection } = await wires.accepted();
+    connection.send(HEAD, true);
+    connection.send('hello');
+    assert.equal((await within('both', peer.some()))?.toString('latin1'), `${HEAD}hello`);
+  });
+
+  it('a head sent with `more` leaves alone when nothing follows', async () => {
+    const { peer, connection } = await wires.accepted();
+    connection.send(HEAD, true);
+    assert.equal((await within('the head', peer.exactly(HEAD.length), 1000)).toString('latin1'), HEAD);
+  });
+
+  it('a peer that has sent FIN still gets its answer', async () => {
+    const { peer, connection } = await wires.accepted();
+    await peer.write(HEAD);
+    peer.end();
+    assert.equal(await readText(connection), HEAD);
+    assert.equal((await read(connection)).kind, 'end');
+    connection.send('HTTP/1.1 200 OK\r\n\r\n');
+    connection.close();
+    assert.equal(await peer.through('\r\n\r\n'), 'HTTP/1.1 200 OK\r\n\r\n');
+    assert.equal(await peer.ending(), 'end');
+  });
+}
