@@ -29,4 +29,19 @@ inline size_t head_end(const char* bytes, size_t length, size_t from) {
   return 0;
 }
 
+// Where a head lies in what has come so far: behind `skip` bytes of empty lines, and `end` bytes long, or 0 while it is
+// not complete.
+struct HeadSpan {
+  size_t skip;
+  size_t end;
+};
+
+// `scanned` bytes were looked at before and kept, the empty lines in front of them dropped. Finds the same head
+// however the bytes were cut.
+inline HeadSpan find_head(const char* bytes, size_t length, size_t scanned) {
+  // A single byte that was kept may be the CR of an empty line whose LF has come only now.
+  const size_t skip = scanned <= 1 ? leading_empty_lines(bytes, length) : 0;
+  return {skip, head_end(bytes + skip, length - skip, skip == 0 ? scanned : 0)};
+}
+
 }  // namespace sluice

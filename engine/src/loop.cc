@@ -138,6 +138,7 @@ void Loop::turn() {
   for (;;) {
     const int taken = take_events();
     flush_events();
+    uncork();
     if (ready_.empty()) {
       if (taken < kMaxEvents) break;
       continue;
@@ -159,6 +160,7 @@ void Loop::turn() {
       }
       flush_events();
     }
+    uncork();
     if (uv_hrtime() - started > kTurnNanoseconds) break;
   }
   in_turn_ = false;
@@ -169,6 +171,15 @@ void Loop::turn() {
   } else {
     wake();
   }
+}
+
+// What was sent with `more` waits for what follows, but not beyond the events that it was sent in.
+void Loop::uncork() {
+  for (const Id id : corked_) {
+    Connection* connection = find(id);
+    if (connection != nullptr && connection->writable && !connection->output.empty()) flush(*connection, false);
+  }
+  corked_.clear();
 }
 
 // Makes libuv come back at once: there is work that no descriptor will announce.
@@ -278,7 +289,7 @@ void Loop::sweep() {
     }
   }
   in_turn_ = false;
-  if (!ready_.empty()) wake();
+  if (!ready_.empty() || !corked_.empty()) wake();
 }
 
 void Loop::expire(Connection& connection) {
@@ -467,11 +478,9 @@ void Loop::head_share(Connection& connection) {
 
 // Shows a whole head, or keeps what there is of one.
 void Loop::take_head(Connection& connection, const char* bytes, size_t length) {
-  size_t skip = 0;
-  if (connection.scanned == 0) skip = leading_empty_lines(bytes, length);
+  const auto [skip, end] = find_head(bytes, length, connection.scanned);
   bytes += skip;
   length -= skip;
-  const size_t end = head_end(bytes, length, connection.scanned);
   if (end == 0 && length < connection.max_head) {
     connection.input.assign(bytes, length);
     connection.scanned = static_cast<uint32_t>(length);
@@ -620,7 +629,13 @@ void Loop::send(Id id, std::string_view bytes, bool more) {
   Connection* connection = find(id);
   if (connection == nullptr || connection->failed) return;
   connection->output.append(bytes);
-  if (!more && connection->writable) flush(*connection, false);
+  if (!connection->writable) return;
+  if (!more) {
+    flush(*connection, false);
+  } else {
+    corked_.push_back(id);
+    wake();
+  }
 }
 
 bool Loop::write(Id id, const char* bytes, size_t length, bool& alive) {

@@ -111,6 +111,7 @@ class Loop {
   void emit_head(EventKind kind, Connection& connection, const char* bytes, size_t length);
   void schedule(Connection& connection);
   void wake();
+  void uncork();
   void set_deadline(Connection& connection, uint32_t timeout);
   void expire(Connection& connection);
   void update_reference();
@@ -167,6 +168,7 @@ class Loop {
   std::vector<uint32_t> free_slots_;
   std::vector<std::unique_ptr<Listener>> listeners_;
   std::deque<Id> ready_;
+  std::vector<Id> corked_;
   PipePool pipes_;
   std::unique_ptr<char[]> scratch_;
   Counters counters_;

@@ -286,7 +286,7 @@ Loop::Share Loop::pump_plain(Connection& source, Connection& sink, size_t& quota
     if (n <= 0) return source_gone(source, n);
     relay.budget -= static_cast<uint64_t>(n);
     if (counted) relay.remaining -= static_cast<uint64_t>(n);
-    quota -= std::min(quota, static_cast<size_t>(n));
+    quota = static_cast<size_t>(n) >= kShare / 2 ? 0 : quota - std::min(quota, static_cast<size_t>(n));
     if (sink.failed) return end_relay(source, RelayEndKind::SinkReset);
     if (relay.pipe && relay.pipe->held > 0) {
       const Share share = drain_pipe(source, sink, !counted || relay.remaining > 0);
