@@ -1,6 +1,6 @@
 /** Wiring: the only place that builds the parts and puts them together. */
 import { createAdmin } from './admin/server.ts';
-import { executeHere } from './cli/program.ts';
+import { execute } from './cli/execute.ts';
 import type { Config } from './config/config.ts';
 import type { Observer } from './exchange.ts';
 import { Front } from './listen/front.ts';
@@ -29,7 +29,9 @@ async function run(config: Config): Promise<void> {
     dial: { plain, secure: streams, timeout: config.timeouts.connect, socket: config.upstream.socket },
   });
   const accessLog = config.accessLog.enabled
-    ? createAccessLog(config.accessLog.destination, (why) => log.error({ why }, 'the access log can not be written'))
+    ? createAccessLog(config.accessLog.destination, (why) =>
+        log.error({ why }, 'the access log can not be written'),
+      )
     : undefined;
   const observers: Observer[] = accessLog ? [accessLog] : [];
   const options: ProxyOptions = {
@@ -47,7 +49,8 @@ async function run(config: Config): Promise<void> {
   let ready = false;
   const now = () => performance.now();
   const metrics = createMetrics({
-    transports: () => transports.map((transport) => ({ kind: transport.kind, counters: transport.counters() })),
+    transports: () =>
+      transports.map((transport) => ({ kind: transport.kind, counters: transport.counters() })),
     ready: () => ready,
     inFlight: () => proxy.inFlight,
     nodes: () =>
@@ -110,4 +113,4 @@ function firstSignal(): Promise<NodeJS.Signals> {
   });
 }
 
-process.exitCode = await executeHere(process.argv.slice(2), { run });
+process.exitCode = await execute(process.argv.slice(2), { run });

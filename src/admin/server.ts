@@ -1,0 +1,143 @@
+/**
+ * The admin address: /livez, /readyz and /metrics, apart from the traffic it tells of. Over node:net and our
+ * own parser, one request a connection: node:http would take 10 MB of the proxy's memory for three answers.
+ */
+import { createServer, type Server, type Socket } from 'node:net';
+import { parseRequestHead } from '../http1/request-head.ts';
+import { adminPaths, type Liveness, type Readiness, type Refusal } from './contract.ts';
+
+export interface AdminOptions {
+  /** An address, not a name. */
+  readonly host: string;
+  /** 0 asks for any free port. */
+  readonly port: number;
+  /** The exposition text. */
+  readonly metrics: () => Promise<string>;
+  readonly readiness: () => Readiness;
+}
+
+export interface Admin {
+  readonly host: string;
+  readonly port: number;
+  /** Closes the listener and every connection. */
+  close(): Promise<void>;
+}
+
+/** Nobody but kubelets and scrapers comes here; a slow or greedy one is cut off. Milliseconds, bytes. */
+const limits = { connection: 10_000, connections: 64, headBytes: 8192, targetBytes: 1024 };
+
+/** Rejects when the address can't be bound: start-up, so an exception that says which and why. */
+export function createAdmin(options: AdminOptions): Promise<Admin> {
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+    serve(socket, options);
+  });
+  server.maxConnections = limits.connections;
+  return listen(server, sockets, options);
+}
+
+/** Reads one head, answers it, closes. Whatever else arrives is thrown away. */
+function serve(socket: Socket, options: AdminOptions): void {
+  const deadline = setTimeout(() => socket.destroy(), limits.connection);
+  socket.once('close', () => clearTimeout(deadline));
+  socket.on('error', () => socket.destroy());
+  let head = Buffer.alloc(0);
+  const onData = (piece: Buffer): void => {
+    head = Buffer.concat([head, piece]);
+    const end = head.indexOf('\r\n\r\n');
+    if (end < 0 && head.length < limits.headBytes) return;
+    socket.off('data', onData);
+    socket.resume();
+    void answer(head, end + 4, options).then((text) => socket.end(text));
+  };
+  socket.on('data', onData);
+}
+
+interface Answer {
+  readonly status: keyof typeof reasons;
+  readonly type: string;
+  readonly text: string;
+}
+
+const reasons = {
+  200: 'OK',
+  400: 'Bad Request',
+  404: 'Not Found',
+  405: 'Method Not Allowed',
+  431: 'Request Header Fields Too Large',
+  500: 'Internal Server Error',
+  503: 'Service Unavailable',
+} as const;
+
+/** The whole response to the head in `buffer[0..end)`; an `end` beyond the limit was never found. */
+async function answer(buffer: Buffer, end: number, options: AdminOptions): Promise<string> {
+  if (end < 4 || end > limits.headBytes) return write(json(431, { error: 'the head is too large' }));
+  const head = parseRequestHead(buffer, 0, end, { maxTarget: limits.targetBytes });
+  if ('code' in head) return write(json(400, { error: head.detail }));
+  if (!Object.values<string>(adminPaths).includes(head.path)) {
+    return write(json(404, { error: `nothing here; try ${Object.values(adminPaths).join(', ')}` }));
+  }
+  if (head.method !== 'GET' && head.method !== 'HEAD')
+    return write(json(405, { error: 'only GET and HEAD' }));
+  try {
+    return write(await tell(head.path, options), head.method === 'HEAD');
+  } catch (error) {
+    return write(json(500, { error: error instanceof Error ? error.message : 'failed' }));
+  }
+}
+
+async function tell(path: string, { metrics, readiness }: AdminOptions): Promise<Answer> {
+  if (path === adminPaths.live) return json(200, { live: true });
+  if (path === adminPaths.metrics) {
+    return { status: 200, type: 'text/plain; version=0.0.4; charset=utf-8', text: await metrics() };
+  }
+  const state = readiness();
+  return json(state.ready ? 200 : 503, state);
+}
+
+function json(status: Answer['status'], body: Liveness | Readiness | Refusal): Answer {
+  return { status, type: 'application/json', text: `${JSON.stringify(body)}\n` };
+}
+
+function write({ status, type, text }: Answer, headAlone = false): string {
+  return (
+    `HTTP/1.1 ${status} ${reasons[status]}\r\n` +
+    `Content-Type: ${type}\r\nContent-Length: ${Buffer.byteLength(text)}\r\n` +
+    `${status === 405 ? 'Allow: GET, HEAD\r\n' : ''}Cache-Control: no-store\r\nConnection: close\r\n\r\n` +
+    (headAlone ? '' : text)
+  );
+}
+
+function listen(server: Server, sockets: Set<Socket>, { host, port }: AdminOptions): Promise<Admin> {
+  const { promise, resolve, reject } = Promise.withResolvers<Admin>();
+  server.once('error', (error: NodeJS.ErrnoException) => reject(new Error(refusal(error, host, port))));
+  server.listen({ host, port }, () => {
+    const bound = server.address();
+    server.removeAllListeners('error');
+    // Out of descriptors, say: the connection is lost, the proxy is not.
+    server.on('error', () => {});
+    resolve({
+      host,
+      port: typeof bound === 'object' && bound !== null ? bound.port : port,
+      close() {
+        const { promise: closed, resolve: done } = Promise.withResolvers<void>();
+        server.close(() => done());
+        for (const socket of sockets) socket.destroy();
+        return closed;
+      },
+    });
+  });
+  return promise;
+}
+
+function refusal(error: NodeJS.ErrnoException, host: string, port: number): string {
+  const causes: Readonly<Record<string, string>> = {
+    EADDRINUSE: 'the port is taken by another process',
+    EACCES: 'the user may not bind this port',
+    EADDRNOTAVAIL: 'the machine has no such address',
+  };
+  const at = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+  return `admin: can't listen on ${at}: ${causes[error.code ?? ''] ?? error.message}`;
+}

@@ -1,0 +1,94 @@
+/** The command line. It reads arguments and configuration; what is then run is handed in by main.ts. */
+import { Command, CommanderError } from 'commander';
+import type { Flags } from '../config/flags.ts';
+import { formatProblem, loadConfig, type Problem } from '../config/load.ts';
+import { referenceTable } from '../config/reference.ts';
+import { jsonSchema } from '../config/schema.ts';
+import type { Actions, ExitCode } from './actions.ts';
+import { version } from './version.ts';
+
+interface RunFlags extends Flags {
+  readonly config?: string;
+  readonly printConfig?: boolean;
+}
+
+/** As `execute`, with everything in this process. Rejects when what is run does. */
+export async function executeHere(argv: readonly string[], actions: Actions): Promise<ExitCode> {
+  let code: ExitCode = 0;
+  const finish = (end: ExitCode): void => {
+    code = end;
+  };
+  try {
+    await build(actions, finish).parseAsync([...argv], { from: 'user' });
+    return code;
+  } catch (error) {
+    // commander has told it already.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    throw error;
+  }
+}
+
+function build(actions: Actions, finish: (code: ExitCode) => void): Command {
+  const program = new Command('sluice')
+    .description('A non-buffering HTTP/1.1 proxy for Elasticsearch and OpenSearch.')
+    .version(version, '-V, --version')
+    .exitOverride()
+    .configureHelp({ showGlobalOptions: true })
+    .showHelpAfterError('(--help shows what there is)');
+
+  program
+    .command('run')
+    .description('run the proxy until SIGTERM')
+    .option('-c, --config <file>', 'sluice.yaml; flags win over it')
+    .option('--listen <host:port>', 'where to accept clients (repeatable)', collect)
+    .option('--upstream <url>', 'a node of the cluster (repeatable)', collect)
+    .option('--admin <host:port>', 'where to serve /livez, /readyz and /metrics')
+    .option('--transport <kind>', 'auto, engine or streams')
+    .option('--print-config', 'print the configuration, complete and checked, as JSON and end')
+    .action(async ({ config: file, printConfig, ...flags }: RunFlags) => {
+      const loaded = loadConfig(file, flags);
+      if (loaded.kind === 'invalid') return finish(tell(loaded.problems));
+      if (printConfig) return console.log(JSON.stringify(loaded.config, null, 2));
+      await actions.run(loaded.config);
+    });
+
+  program
+    .command('check')
+    .description('check a configuration file: 0 if it is right, 1 with every mistake otherwise')
+    .argument('<file>', 'sluice.yaml')
+    .action((file: string) => {
+      const loaded = loadConfig(file);
+      if (loaded.kind === 'invalid') return finish(tell(loaded.problems));
+      const { listen, upstream } = loaded.config;
+      console.log(`${file}: right (listeners: ${listen.length}, nodes: ${upstream.nodes.length})`);
+    });
+
+  program
+    .command('schema')
+    .description('print the JSON Schema of sluice.yaml, for editors')
+    .option('--table', 'print it as the Markdown table of docs/configuration.md')
+    .action(({ table }: { table?: boolean }) => {
+      console.log(table ? referenceTable() : JSON.stringify(jsonSchema(), null, 2));
+    });
+
+  program
+    .command('demo')
+    .description('stream 100 MB of real rows up and 100 MB down through a proxy of its own')
+    .action(async () => finish(await (await import('./demo.ts')).demo(process.stdout)));
+
+  program
+    .command('demo-origin', { hidden: true })
+    .action(async () => (await import('./demo-origin.ts')).serveOrigin());
+
+  return program;
+}
+
+function collect(value: string, before: readonly string[] | undefined): readonly string[] {
+  return [...(before ?? []), value];
+}
+
+function tell(problems: readonly Problem[]): ExitCode {
+  for (const problem of problems) console.error(formatProblem(problem));
+  const atFlags = problems.every(({ where }) => where.startsWith('--') || where === 'command line');
+  return atFlags ? 2 : 1;
+}

@@ -1,0 +1,81 @@
+/**
+ * The configuration as the rest of Sluice sees it: complete, checked, sizes in bytes and times in
+ * milliseconds. What each setting means is said once, in schema.ts, and printed in docs/configuration.md.
+ */
+
+/** Fits `SocketOptions` of net/contract.ts as it is. */
+export interface SocketConfig {
+  readonly keepAliveIdle: number;
+  readonly keepAliveInterval: number;
+  readonly keepAliveCount: number;
+  readonly userTimeout: number;
+  readonly congestionControl: string | undefined;
+}
+
+/** With `...socket` it fits `ListenOptions` of net/contract.ts. */
+export interface ListenConfig {
+  readonly host: string;
+  readonly port: number;
+  readonly ipv6Only: boolean;
+  readonly backlog: number;
+  readonly reusePort: boolean;
+  readonly maxConnections: number;
+  readonly socket: SocketConfig;
+}
+
+export interface NodeConfig {
+  /** `host:port`, an IPv6 address in brackets. */
+  readonly name: string;
+  /** A name or an address, without brackets. */
+  readonly host: string;
+  readonly port: number;
+  /** Undefined for `http://`. Fits `TlsOptions` of net/contract.ts. */
+  readonly tls: NodeTls | undefined;
+}
+
+export interface NodeTls {
+  readonly serverName: string;
+  /** PEM; undefined trusts the system's authorities. */
+  readonly ca: string | undefined;
+  readonly verify: boolean;
+}
+
+export interface Config {
+  /** At least one. */
+  readonly listen: readonly ListenConfig[];
+  readonly admin: { readonly host: string; readonly port: number };
+  readonly upstream: {
+    /** At least one, no two of the same name. */
+    readonly nodes: readonly NodeConfig[];
+    readonly socket: SocketConfig;
+    readonly pool: { readonly maxIdlePerNode: number; readonly idleTimeout: number };
+    readonly ejection: { readonly baseTime: number; readonly maxTime: number };
+  };
+  /** A threshold of Infinity is off. */
+  readonly preflight: { readonly threshold: number; readonly timeout: number };
+  readonly timeouts: {
+    readonly head: number;
+    readonly idle: number;
+    readonly connect: number;
+    readonly stall: number;
+    /** 0 is for ever. */
+    readonly responseHead: number;
+    /** How long new connections are still taken after SIGTERM. */
+    readonly accept: number;
+    readonly drain: number;
+    readonly linger: number;
+  };
+  readonly limits: {
+    readonly headBytes: number;
+    readonly targetBytes: number;
+    readonly responseHeadBytes: number;
+    readonly lingerBytes: number;
+    /** Nodes tried for one request, the first included. */
+    readonly attempts: number;
+  };
+  readonly forwarded: { readonly trust: 'none' | 'all' };
+  /** The destination is `stdout`, `stderr` or an absolute path. */
+  readonly accessLog: { readonly enabled: boolean; readonly destination: string };
+  readonly log: { readonly level: 'debug' | 'info' | 'warn' | 'error' };
+  readonly transport: 'auto' | 'engine' | 'streams';
+}

@@ -1,0 +1,35 @@
+/** Every default, as it would be written in `sluice.yaml`, and the reason where one was chosen against another. */
+
+/** An AWS Network Load Balancer forgets a TCP flow idle for 350 s, and resets what comes after. */
+export const balancerIdle = 350_000;
+
+export const defaults = {
+  listen: [{ address: '0.0.0.0:9200' }],
+  admin: '127.0.0.1:9600',
+  backlog: 4096,
+  maxConnections: 20_000,
+  keepAlive: { idle: '60s', interval: '20s', count: 3 },
+  pool: { maxIdlePerNode: 128, idleTimeout: '60s' },
+  ejection: { baseTime: '1s', maxTime: '30s' },
+  preflight: { threshold: '1MiB', timeout: '1s' },
+  timeouts: {
+    head: '10s',
+    // Below the balancer's 350 s, so that the side that closes is the one that tells the client.
+    idle: '300s',
+    connect: '3s',
+    stall: '60s',
+    // A search or a reindex may rightly take for ever to begin its answer.
+    responseHead: 'none',
+    accept: 0,
+    drain: '300s',
+    linger: '30s',
+  },
+  limits: {
+    // Elasticsearch's own: http.max_header_size and http.max_initial_line_length.
+    headBytes: '16KiB',
+    targetBytes: 4096,
+    responseHeadBytes: '64KiB',
+    lingerBytes: '256MiB',
+    attempts: 3,
+  },
+} as const;

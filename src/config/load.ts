@@ -1,0 +1,195 @@
+/** Reads `sluice.yaml`, lays the flags of the command line over it, and checks the whole against the schema. */
+import { readFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { isMap, isNode, isScalar, LineCounter, type ParsedNode, parseDocument } from 'yaml';
+import type { Config, ListenConfig, NodeConfig, SocketConfig } from './config.ts';
+import { explain, type Finding, type Path } from './explain.ts';
+import { type Flagged, type Flags, layFlags } from './flags.ts';
+import { type Settings, schema } from './schema.ts';
+
+export interface Problem {
+  /** `sluice.yaml:3:7`, or the flag: `--listen`. */
+  readonly where: string;
+  /** In the document: `listen[0].address`; empty where the document itself is at fault. */
+  readonly path: string;
+  readonly wrong: string;
+  readonly fix: string;
+}
+
+export type Loaded =
+  | { readonly kind: 'loaded'; readonly config: Config }
+  | { readonly kind: 'invalid'; readonly problems: readonly Problem[] };
+
+/** A configuration is a page of text; what is longer is another file, given by mistake. */
+const maxFileBytes = 2 ** 20;
+/** Aliases are resolved at most so often, so that nested ones can't grow without end. */
+const maxAliases = 100;
+
+const quoting = 'check the indentation there, and quote values that begin with [ { * & ! % @ or hold ": "';
+/** The parser's findings that have a better fix, or better words, than most. */
+const syntax: Readonly<Record<string, { readonly wrong: string; readonly fix: string }>> = {
+  DUPLICATE_KEY: { wrong: 'the key is there already', fix: 'remove one of the two' },
+  MULTIPLE_DOCS: { wrong: 'a second document begins', fix: 'keep one document, without --- lines' },
+};
+
+export function formatProblem({ where, path, wrong, fix }: Problem): string {
+  return `${where}: ${path === '' ? '' : `${path}: `}${wrong}; ${fix}`;
+}
+
+/** Without a file, the flags alone must do. Never throws for bad input: that is what `invalid` is for. */
+export function loadConfig(file: string | undefined, flags: Flags = {}): Loaded {
+  if (file === undefined) return parseConfig('', '', flags);
+  const text = readText(file, '.');
+  if (text.kind === 'wrong') return invalid({ where: file, path: '', wrong: text.wrong, fix: text.fix });
+  return parseConfig(text.value, file, flags);
+}
+
+/** `fileName` stands in messages, and relative paths in the document start at its folder. */
+export function parseConfig(text: string, fileName: string, flags: Flags = {}): Loaded {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: true });
+  const place = (offset: number): string => {
+    const { line, col } = lines.linePos(offset);
+    return `${fileName}:${Math.max(1, line)}:${Math.max(1, col)}`;
+  };
+  const broken = [...document.errors, ...document.warnings];
+  if (broken.length > 0) {
+    return invalid(
+      ...broken.map(({ code, message, pos }) => {
+        return { where: place(pos[0]), path: '', wrong: message, fix: quoting, ...syntax[code] };
+      }),
+    );
+  }
+  let content: unknown;
+  try {
+    content = document.toJS({ maxAliasCount: maxAliases }) ?? {};
+  } catch (error) {
+    const wrong = error instanceof Error ? error.message : String(error);
+    return invalid({ where: place(0), path: '', wrong, fix: 'write the values out instead of aliases' });
+  }
+
+  const flagged = layFlags(content, flags);
+  const locate = ({ path, atKey }: Pick<Finding, 'path' | 'atKey'>): string =>
+    flagFor(path, flagged) ??
+    (fileName === '' ? 'command line' : place(offsetOf(document.contents, path, atKey)));
+  const problem = (finding: Finding): Problem => ({
+    where: locate(finding),
+    path: writePath(finding.path),
+    wrong: finding.wrong,
+    fix: fileName === '' && finding.wrong === 'is missing' ? 'pass --upstream http://HOST:9200' : finding.fix,
+  });
+
+  const checked = schema.safeParse(flagged.content, { reportInput: true });
+  if (!checked.success) return invalid(...explain(checked.error.issues).map(problem));
+  const folder = dirname(resolve(fileName));
+  const { caFile } = checked.data.upstream.tls;
+  const ca = caFile === undefined ? undefined : readText(caFile, folder);
+  if (ca?.kind === 'wrong' || (ca !== undefined && !ca.value.includes('-----BEGIN CERTIFICATE-----'))) {
+    const { wrong, fix } =
+      ca.kind === 'wrong' ? ca : { wrong: 'holds no certificate', fix: 'give a PEM file' };
+    return invalid(
+      problem({ path: ['upstream', 'tls', 'caFile'], wrong: `${caFile} ${wrong}`, fix, atKey: false }),
+    );
+  }
+  return { kind: 'loaded', config: finish(checked.data, folder, ca?.value) };
+}
+
+function finish(settings: Settings, folder: string, ca: string | undefined): Config {
+  const { admin, upstream, accessLog } = settings;
+  const { serverName, verify } = upstream.tls;
+  const inFile = !['stdout', 'stderr'].includes(accessLog.destination);
+  return {
+    ...settings,
+    listen: settings.listen.map(
+      ({ address, socket, ...rest }): ListenConfig => ({ ...address, ...rest, socket: flatten(socket) }),
+    ),
+    admin: admin.address,
+    upstream: {
+      nodes: upstream.nodes.map(({ secure, ...node }): NodeConfig => {
+        return { ...node, tls: secure ? { serverName: serverName ?? node.host, ca, verify } : undefined };
+      }),
+      socket: flatten(upstream.socket),
+      pool: upstream.pool,
+      ejection: upstream.ejection,
+    },
+    accessLog: {
+      ...accessLog,
+      destination: inFile ? resolve(folder, accessLog.destination) : accessLog.destination,
+    },
+  };
+}
+
+function flatten(socket: Settings['upstream']['socket']): SocketConfig {
+  return {
+    keepAliveIdle: socket.keepAlive.idle,
+    keepAliveInterval: socket.keepAlive.interval,
+    keepAliveCount: socket.keepAlive.count,
+    userTimeout: socket.userTimeout,
+    congestionControl: socket.congestionControl,
+  };
+}
+
+function invalid(...problems: readonly Problem[]): Loaded {
+  return { kind: 'invalid', problems };
+}
+
+type Text = { kind: 'value'; value: string } | { kind: 'wrong'; wrong: string; fix: string };
+
+function readText(file: string, folder: string): Text {
+  try {
+    const text = readFileSync(resolve(folder, file), 'utf8');
+    if (text.length <= maxFileBytes) return { kind: 'value', value: text };
+    return { kind: 'wrong', wrong: `is longer than ${maxFileBytes} bytes`, fix: 'give the right file' };
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
+    const reasons: Readonly<Record<string, string>> = {
+      ENOENT: 'does not exist',
+      EACCES: 'may not be read by this user',
+      EISDIR: 'is a directory',
+    };
+    return {
+      kind: 'wrong',
+      wrong: reasons[code] ?? `can't be read (${code})`,
+      fix: 'check the path',
+    };
+  }
+}
+
+function flagFor(path: Path, flagged: Flagged): string | undefined {
+  return flagged.flags.find((flag) => flag.path.every((part, index) => part === path[index]))?.flag;
+}
+
+/**
+ * Where in the text the path is: its value, or its key if that is at fault; for what is missing, the nearest
+ * mapping around it. An index into a value that is no list is stepped over: `listen` may be one mapping.
+ */
+function offsetOf(root: ParsedNode | null, path: Path, atKey: boolean): number {
+  let at: unknown = root;
+  let offset = root?.range[0] ?? 0;
+  for (const [depth, part] of path.entries()) {
+    if (typeof part === 'number' && isMap(at)) continue;
+    const last = depth === path.length - 1;
+    const pair = isMap(at)
+      ? at.items.find(({ key }) => isScalar(key) && String(key.value) === part)
+      : undefined;
+    const next: unknown =
+      pair?.value ?? (pair === undefined && typeof part === 'number' ? itemAt(at, part) : null);
+    const marked: unknown = (last && atKey) || !isNode(next) ? pair?.key : next;
+    if (isNode(marked) && marked.range) offset = marked.range[0];
+    if (!isNode(next)) break;
+    at = next;
+  }
+  return offset;
+}
+
+function itemAt(list: unknown, index: number): unknown {
+  if (typeof list !== 'object' || list === null || !('items' in list)) return undefined;
+  return Array.isArray(list.items) ? list.items[index] : undefined;
+}
+
+function writePath(path: Path): string {
+  return path
+    .map((part) => (typeof part === 'number' ? `[${part}]` : `.${part}`))
+    .join('')
+    .replace(/^\./, '');
+}

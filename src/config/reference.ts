@@ -1,0 +1,56 @@
+/** The table of docs/configuration.md, printed from the schema, so that it can't tell anything else. */
+import { jsonSchema } from './schema.ts';
+
+interface Described {
+  readonly description?: string;
+  readonly default?: unknown;
+  readonly type?: string;
+  readonly pattern?: string;
+  readonly const?: unknown;
+  readonly enum?: readonly unknown[];
+  readonly items?: Described;
+  readonly anyOf?: readonly Described[];
+  readonly properties?: Readonly<Record<string, Described>>;
+}
+
+/** A Markdown table: one row a setting, in the order of the schema. */
+export function referenceTable(): string {
+  const rows = [...settings(jsonSchema(), '')].map(
+    ([path, setting]) =>
+      `| \`${path}\` | ${form(setting)} | ${standard(setting)} | ${setting.description ?? ''} |`,
+  );
+  return ['| setting | value | default | what it does |', '|---|---|---|---|', ...rows].join('\n');
+}
+
+function* settings(described: Described, prefix: string): Generator<readonly [string, Described]> {
+  for (const [key, value] of Object.entries(described.properties ?? {})) {
+    const path = `${prefix}${key}`;
+    const list = value.anyOf?.find(({ items }) => items?.properties)?.items;
+    if (list !== undefined) yield* settings(list, `${path}[].`);
+    else if (value.properties !== undefined) yield* settings(value, `${path}.`);
+    else yield [path, value];
+  }
+}
+
+function form({ type, pattern, const: only, enum: values, items, anyOf }: Described): string {
+  if (anyOf !== undefined) return anyOf.some(isQuantity) ? quantity(anyOf) : anyOf.map(form).join(', ');
+  if (only !== undefined) return String(only);
+  if (values !== undefined) return values.map(String).join(', ');
+  if (items !== undefined) return `list of ${form(items)}s`;
+  return pattern === undefined || type !== 'string' ? (type ?? '') : 'string';
+}
+
+function isQuantity({ pattern, anyOf }: Described): boolean {
+  return pattern?.includes('GiB') || pattern?.includes('ms|s') || (anyOf ?? []).some(isQuantity);
+}
+
+/** A number, or text with a unit; beside it a word of its own, such as `off`. */
+function quantity(forms: readonly Described[]): string {
+  const text = JSON.stringify(forms);
+  const words = forms.flatMap(({ const: only }) => (only === undefined ? [] : [String(only)]));
+  return [text.includes('GiB') ? 'size' : 'duration', ...words].join(', ');
+}
+
+function standard({ default: value }: Described): string {
+  return value === undefined ? '' : `\`${typeof value === 'string' ? value : JSON.stringify(value)}\``;
+}

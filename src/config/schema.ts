@@ -1,0 +1,303 @@
+/**
+ * The one schema of `sluice.yaml`. Flags of the command line are laid over the same document, the JSON Schema
+ * for editors (docs/sluice.schema.json) and the reference (docs/configuration.md) are printed from it.
+ */
+import { z } from 'zod';
+import { readAddress, readNode } from './address.ts';
+import { balancerIdle, defaults } from './defaults.ts';
+import { count, duration, read, refuse, seconds, size } from './quantities.ts';
+import { writeDuration } from './units.ts';
+
+const hour = 3_600_000;
+const day = 24 * hour;
+
+const socket = z
+  .strictObject({
+    keepAlive: z
+      .strictObject({
+        idle: seconds({ min: 1000, max: 32_767_000 })
+          .prefault(defaults.keepAlive.idle)
+          .describe('TCP keep-alive: silence before the first probe'),
+        interval: seconds({ min: 1000, max: 32_767_000 })
+          .prefault(defaults.keepAlive.interval)
+          .describe('TCP keep-alive: time between two probes'),
+        count: count({ min: 1, max: 127 })
+          .prefault(defaults.keepAlive.count)
+          .describe('TCP keep-alive: unanswered probes that end the connection'),
+      })
+      .prefault({}),
+    userTimeout: z
+      .union([z.literal('auto'), duration({ min: 1000, max: day })])
+      .prefault('auto')
+      .describe(
+        'TCP_USER_TIMEOUT: how long sent bytes may go unacknowledged; auto is idle + interval * count',
+      ),
+    congestionControl: z
+      .string()
+      .regex(/^[a-z\d_-]{1,15}$/)
+      .optional()
+      .meta({ description: "TCP_CONGESTION of this leg; absent leaves the system's", examples: ['cubic'] }),
+    allowOver350s: z
+      .boolean()
+      .prefault(false)
+      .describe('Accept times of 350 s and more, which an AWS NLB in the way does not survive'),
+  })
+  .transform(({ keepAlive, userTimeout, ...rest }) => ({
+    ...rest,
+    keepAlive,
+    userTimeout: userTimeout === 'auto' ? keepAlive.idle + keepAlive.interval * keepAlive.count : userTimeout,
+  }))
+  .check((context) => {
+    const { keepAlive, userTimeout, allowOver350s } = context.value;
+    if (allowOver350s) return;
+    const times = [
+      [keepAlive.idle, ['keepAlive', 'idle']],
+      [keepAlive.interval, ['keepAlive', 'interval']],
+      [userTimeout, ['userTimeout']],
+    ] as const;
+    const late = times.find(([time]) => time >= balancerIdle);
+    if (late !== undefined) refuse(context, overBalancer(late[0], late[1], 'allowOver350s: true beside it'));
+  });
+
+const listener = z.strictObject({
+  address: read(readAddress).meta({
+    description: 'Where to accept clients: an address and a port, 0 for any free one',
+    examples: ['0.0.0.0:9200', '[::]:9200'],
+  }),
+  ipv6Only: z.boolean().prefault(false).describe('Refuse IPv4 clients on an IPv6 address'),
+  backlog: count({ min: 1, max: 65_535 })
+    .prefault(defaults.backlog)
+    .describe('Connections the kernel holds until they are accepted; it caps them at net.core.somaxconn'),
+  reusePort: z.boolean().prefault(false).describe('SO_REUSEPORT: several processes share the address'),
+  maxConnections: count({ min: 1, max: 10_000_000 })
+    .prefault(defaults.maxConnections)
+    .describe('Above it new clients wait in the backlog'),
+  socket: socket.prefault({}),
+});
+
+const upstream = z
+  .strictObject({
+    nodes: z
+      .array(read(readNode).meta({ examples: ['http://10.0.0.1:9200', 'https://search.internal'] }))
+      .min(1)
+      .meta({ description: 'The nodes of the cluster, http:// or https://, port 9200 unless given' }),
+    tls: z
+      .strictObject({
+        caFile: z
+          .string()
+          .min(1)
+          .optional()
+          .meta({
+            description:
+              "PEM file of the authorities to trust instead of the system's; relative to this file",
+            examples: ['/etc/sluice/ca.pem'],
+          }),
+        serverName: z
+          .string()
+          .min(1)
+          .optional()
+          .meta({
+            description: 'Name to verify and to send as SNI; absent is the host of the node',
+            examples: ['search.internal'],
+          }),
+        verify: z.boolean().prefault(true).describe("Verify the node's certificate"),
+      })
+      .prefault({}),
+    socket: socket.prefault({}),
+    pool: z
+      .strictObject({
+        maxIdlePerNode: count({ min: 0, max: 65_535 })
+          .prefault(defaults.pool.maxIdlePerNode)
+          .describe('Idle connections kept for each node'),
+        idleTimeout: duration({ min: 1, max: day })
+          .prefault(defaults.pool.idleTimeout)
+          .describe("Idle connections are closed after it; keep it under the server's own"),
+      })
+      .prefault({}),
+    ejection: z
+      .strictObject({
+        baseTime: duration({ min: 1, max: day })
+          .prefault(defaults.ejection.baseTime)
+          .describe('How long a node that could not be reached is left alone; doubles each time'),
+        maxTime: duration({ min: 1, max: day }).prefault(defaults.ejection.maxTime).describe('The longest'),
+      })
+      .prefault({}),
+  })
+  .check((context) => {
+    const { nodes, pool, ejection, socket: leg } = context.value;
+    const twice = nodes.findIndex((node, index) => nodes.findIndex(({ name }) => name === node.name) < index);
+    if (twice >= 0) {
+      const wrong = `${nodes[twice]?.name} is named twice`;
+      refuse(context, { wrong, fix: 'remove one of the two', path: ['nodes', twice] });
+    }
+    if (!leg.allowOver350s && pool.idleTimeout >= balancerIdle) {
+      const override = 'upstream.socket.allowOver350s: true';
+      refuse(context, overBalancer(pool.idleTimeout, ['pool', 'idleTimeout'], override));
+    }
+    if (ejection.baseTime > ejection.maxTime) {
+      const fix = `write at least ${writeDuration(ejection.baseTime)}`;
+      refuse(context, { wrong: 'is shorter than baseTime', fix, path: ['ejection', 'maxTime'] });
+    }
+  });
+
+const preflight = z.strictObject({
+  threshold: z
+    .union([z.literal('off'), size({ min: 0, max: Number.MAX_SAFE_INTEGER })])
+    .prefault(defaults.preflight.threshold)
+    .transform((threshold) => (threshold === 'off' ? Number.POSITIVE_INFINITY : threshold))
+    .describe('Bodies above it are sent only once the server has answered Expect: 100-continue; or off'),
+  timeout: duration({ min: 1, max: hour })
+    .prefault(defaults.preflight.timeout)
+    .describe('A server that has not answered by then gets the body anyway'),
+});
+
+const timeouts = z.strictObject({
+  head: duration({ min: 1, max: hour })
+    .prefault(defaults.timeouts.head)
+    .describe('A request head must be whole so long after its first byte'),
+  idle: duration({ min: 1, max: day })
+    .prefault(defaults.timeouts.idle)
+    .describe('A client connection without a request is closed after it; told in Keep-Alive'),
+  connect: duration({ min: 1, max: hour })
+    .prefault(defaults.timeouts.connect)
+    .describe('A node must accept, TLS included'),
+  stall: duration({ min: 1, max: day })
+    .prefault(defaults.timeouts.stall)
+    .describe('A body of which no byte moves for so long is given up; there is no total timeout'),
+  responseHead: z
+    .union([z.literal('none'), duration({ min: 1, max: day })])
+    .prefault(defaults.timeouts.responseHead)
+    .transform((time) => (time === 'none' ? 0 : time))
+    .describe('The answer must begin so long after the whole request was sent; or none'),
+  accept: duration({ min: 0, max: hour })
+    .prefault(defaults.timeouts.accept)
+    .describe('After SIGTERM, new connections are still taken for so long, while a balancer takes notice'),
+  drain: duration({ min: 1, max: day })
+    .prefault(defaults.timeouts.drain)
+    .describe('After SIGTERM, streams have so long to end'),
+  linger: duration({ min: 1, max: hour })
+    .prefault(defaults.timeouts.linger)
+    .describe('After an early answer, the rest of the request is read and thrown away for so long'),
+});
+
+const limits = z
+  .strictObject({
+    headBytes: size({ min: 1024, max: 2 ** 20 })
+      .prefault(defaults.limits.headBytes)
+      .describe('Longest request head; 431 above it'),
+    targetBytes: size({ min: 64, max: 2 ** 20 })
+      .prefault(defaults.limits.targetBytes)
+      .describe('Longest request target; 414 above it'),
+    responseHeadBytes: size({ min: 1024, max: 2 ** 20 })
+      .prefault(defaults.limits.responseHeadBytes)
+      .describe('Longest response head; 502 above it'),
+    lingerBytes: size({ min: 0, max: Number.MAX_SAFE_INTEGER })
+      .prefault(defaults.limits.lingerBytes)
+      .describe('After an early answer, at most so much of the request is read and thrown away'),
+    attempts: count({ min: 1, max: 100 })
+      .prefault(defaults.limits.attempts)
+      .describe('Nodes tried for one request while no byte of its body has left'),
+  })
+  .check((context) => {
+    if (context.value.targetBytes < context.value.headBytes) return;
+    const fix = `write less than headBytes, ${context.value.headBytes}`;
+    refuse(context, { wrong: 'does not fit into headBytes', fix, path: ['targetBytes'] });
+  });
+
+export const schema = z
+  .strictObject({
+    listen: z
+      .union([listener.transform((one) => [one]), z.array(listener).min(1)])
+      .prefault([...defaults.listen])
+      .describe('One listener or several'),
+    admin: z
+      .strictObject({
+        address: read(readAddress)
+          .prefault(defaults.admin)
+          .meta({
+            description: 'Where /livez, /readyz and /metrics are served; keep it off the public network',
+            examples: ['127.0.0.1:9600'],
+          }),
+      })
+      .prefault({}),
+    upstream: upstream.meta({
+      description: 'The cluster behind the proxy',
+      examples: [{ nodes: ['http://10.0.0.1:9200'] }],
+    }),
+    preflight: preflight.prefault({}),
+    timeouts: timeouts.prefault({}),
+    limits: limits.prefault({}),
+    forwarded: z
+      .strictObject({
+        trust: z
+          .enum(['none', 'all'])
+          .prefault('none')
+          .describe('X-Forwarded-* from clients: none replaces them, all extends them'),
+      })
+      .prefault({}),
+    accessLog: z
+      .strictObject({
+        enabled: z.boolean().prefault(true).describe('One JSON line per exchange'),
+        destination: z
+          .string()
+          .min(1)
+          .prefault('stdout')
+          .describe('stdout, stderr or a file, relative to this file'),
+      })
+      .prefault({}),
+    log: z
+      .strictObject({
+        level: z
+          .enum(['debug', 'info', 'warn', 'error'])
+          .prefault('info')
+          .describe("The operator's log, JSON lines on stderr"),
+      })
+      .prefault({}),
+    transport: z
+      .enum(['auto', 'engine', 'streams'])
+      .prefault('auto')
+      .describe('auto takes the native engine where it was built, and node:net elsewhere and for TLS'),
+  })
+  .check((context) => {
+    const { listen, admin, timeouts: times } = context.value;
+    if (times.idle >= balancerIdle && !listen.every((one) => one.socket.allowOver350s)) {
+      const override = 'socket.allowOver350s: true in every listener';
+      refuse(context, overBalancer(times.idle, ['timeouts', 'idle'], override));
+    }
+    const taken = [admin.address, ...listen.map(({ address }) => address)];
+    const twice = taken.findIndex(
+      ({ host, port }, index) =>
+        port !== 0 && taken.findIndex((other) => other.host === host && other.port === port) < index,
+    );
+    if (twice > 0) {
+      const fix = 'listeners and admin each need an address of their own';
+      refuse(context, { wrong: 'the address is used twice', fix, path: ['listen', twice - 1, 'address'] });
+    }
+  });
+
+/** The document, checked and with its defaults; load.ts makes a `Config` of it. */
+export type Settings = z.output<typeof schema>;
+
+export function jsonSchema(): Record<string, unknown> {
+  return {
+    ...z.toJSONSchema(schema, {
+      io: 'input',
+      target: 'draft-2020-12',
+      // zod drops the examples of whatever is transformed, taking them for the outcome; ours are as written.
+      override: ({ zodSchema, jsonSchema: described }) => {
+        const examples = z.globalRegistry.get(zodSchema)?.examples;
+        if (Array.isArray(examples)) described.examples = examples;
+      },
+    }),
+    title: 'sluice.yaml',
+    description: 'Configuration of Sluice, a non-buffering HTTP/1.1 proxy for Elasticsearch and OpenSearch',
+  };
+}
+
+function overBalancer(time: number, path: readonly string[], override: string) {
+  return {
+    wrong: `${writeDuration(time)} is not under 350s, after which an AWS NLB has forgotten the connection`,
+    fix: `write less than 350s; where no balancer is in the way, ${override}`,
+    path,
+  };
+}
