@@ -11,6 +11,8 @@ export interface Client {
   readonly connection: Connection;
   /** No exchange is under way: a drain may close it. */
   idle: boolean;
+  /** When the kernel was last asked about it, by `performance.now()`. */
+  measuredAt: number;
 }
 
 /** Serves a connection to its end; the front closes what is left open. Must not reject. */
@@ -39,7 +41,7 @@ export class Front {
     let open = 0;
     let paused = false;
     const listener = await this.#transport.listen(options, async (connection) => {
-      const client: Client = { connection, idle: true };
+      const client: Client = { connection, idle: true, measuredAt: Number.NEGATIVE_INFINITY };
       this.#clients.add(client);
       open += 1;
       if (open >= options.maxConnections && !paused) {

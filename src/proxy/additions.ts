@@ -1,5 +1,5 @@
 /** What Sluice itself says in the heads that it passes on. Pure text; every line ends with CRLF. */
-import { randomUUID } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import type { RequestHead } from '../http1/request-head.ts';
 
 /** Fields by which a client could claim to be another, or to come from elsewhere. */
@@ -27,10 +27,19 @@ export type Trust = keyof typeof droppedFromRequests;
 
 const idPattern = /^[\x21-\x7e]{1,128}$/;
 
+/** Random once per process, then counted: unique over all replicas, and free. */
+const idPrefix = randomBytes(8).toString('hex');
+let lastId = 0;
+
+export function newRequestId(): string {
+  lastId += 1;
+  return `${idPrefix}-${lastId}`;
+}
+
 /** The client's own id, where it is one that can go into logs and heads; a new one otherwise. */
 export function requestId(head: RequestHead): string {
   const given = head.fields.get('x-request-id');
-  return given !== undefined && idPattern.test(given) ? given : randomUUID();
+  return given !== undefined && idPattern.test(given) ? given : newRequestId();
 }
 
 export function requestAdditions(head: RequestHead, clientAddress: string, id: string, trust: Trust): string {
@@ -55,6 +64,8 @@ function joined(head: RequestHead, key: string): string | undefined {
 /** Told to clients, so that they let go of an idle connection before Sluice does (as undici obeys). */
 export function responseAdditions(id: string, keep: boolean, idleTimeout: number): string {
   const seconds = Math.max(1, Math.floor(idleTimeout / 1000) - 5);
-  const connection = keep ? `Connection: keep-alive\r\nKeep-Alive: timeout=${seconds}\r\n` : 'Connection: close\r\n';
+  const connection = keep
+    ? `Connection: keep-alive\r\nKeep-Alive: timeout=${seconds}\r\n`
+    : 'Connection: close\r\n';
   return `X-Request-Id: ${id}\r\n${connection}`;
 }

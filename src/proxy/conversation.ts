@@ -11,15 +11,20 @@ import { parseResponseHead, type ResponseHead } from '../http1/response-head.ts'
 import type { Connection, RelayEndKind } from '../net/contract.ts';
 import { type Body, moveBody, requestBodyFailure, responseBodyFailure } from '../relay/body.ts';
 import type { Lease } from '../upstream/cluster.ts';
-import { droppedFromRequests, droppedFromResponses, requestAdditions, responseAdditions } from './additions.ts';
+import {
+  droppedFromRequests,
+  droppedFromResponses,
+  requestAdditions,
+  responseAdditions,
+} from './additions.ts';
 import type { ProxyOptions } from './options.ts';
 
 /** How a conversation ended. */
 export type Ended =
   /** Both bodies ended exactly and the client may send its next request. */
   | { readonly kind: 'kept' }
-  /** The answer is out; the connection ends after it, politely. */
-  | { readonly kind: 'last' }
+  /** The answer is out; the connection ends after it, politely. A failure is one that came after the answer. */
+  | { readonly kind: 'last'; readonly failure: Failure | undefined }
   /** The answer could not be finished: the connection is closed so that the client can tell. */
   | { readonly kind: 'cut'; readonly failure: Failure }
   /** No answer came. `untouched`: not one byte of the body has left for the server. */
@@ -43,7 +48,13 @@ export class Conversation {
   #fault: Failure | undefined;
   #headTimer: NodeJS.Timeout | undefined;
 
-  constructor(options: ProxyOptions, client: Connection, head: RequestHead, exchange: Exchange, lease: Lease) {
+  constructor(
+    options: ProxyOptions,
+    client: Connection,
+    head: RequestHead,
+    exchange: Exchange,
+    lease: Lease,
+  ) {
     this.#options = options;
     this.#client = client;
     this.#head = head;
@@ -83,7 +94,11 @@ export class Conversation {
   #wantsPreflight(): boolean {
     const { threshold } = this.#options.preflight;
     const length = this.#head.contentLength ?? Number.POSITIVE_INFINITY;
-    return threshold !== Number.POSITIVE_INFINITY && length >= threshold && this.#lease.node.heedsExpect(performance.now());
+    return (
+      threshold !== Number.POSITIVE_INFINITY &&
+      length >= threshold &&
+      this.#lease.node.heedsExpect(performance.now())
+    );
   }
 
   #requestText(): string {
@@ -100,7 +115,12 @@ export class Conversation {
   #startUpload(): void {
     const { framing } = this.#head;
     const stallTimeout = this.#options.timeouts.stall;
-    this.#upload = moveBody(this.#client, this.#server, { framing, output: 'same', stallTimeout }, this.#exchange.request);
+    this.#upload = moveBody(
+      this.#client,
+      this.#server,
+      { framing, output: 'same', stallTimeout },
+      this.#exchange.request,
+    );
     this.#upload.done.then((end) => {
       this.#uploadEnd = end;
       const fault = requestBodyFailure(end);
@@ -144,7 +164,9 @@ export class Conversation {
           this.#startUpload();
           continue;
         }
-        return this.#fault ?? failure(result.kind === 'timeout' ? 'upstream-head-timeout' : 'upstream-closed');
+        return (
+          this.#fault ?? failure(result.kind === 'timeout' ? 'upstream-head-timeout' : 'upstream-closed')
+        );
       }
       const head = parseResponseHead(result.buffer, result.start, result.end, this.#head.method);
       if ('code' in head || !head.interim) return head;
@@ -187,7 +209,8 @@ export class Conversation {
     // A server that refuses will not read the rest: the client is told to stop after this answer.
     const refused = early && (this.#upload === undefined || answer.status >= 300);
     const output = this.#head.version === '1.0' ? 'decoded' : 'same';
-    const unframed = answer.framing.kind === 'until-close' || (output === 'decoded' && answer.framing.kind === 'chunked');
+    const unframed =
+      answer.framing.kind === 'until-close' || (output === 'decoded' && answer.framing.kind === 'chunked');
     const keep = this.#head.persistent && !refused && !unframed && !this.#options.draining();
     const add = responseAdditions(exchange.id, keep, this.#options.timeouts.idle);
     const text = forwardResponse(answer, { drop: droppedFromResponses, add, decoded: output === 'decoded' });
@@ -203,8 +226,11 @@ export class Conversation {
     const whole = this.bodyIsRead;
     if (whole && answer.persistent) this.#lease.reuse();
     else this.#lease.drop();
-    if (!whole && !refused) return this.#cut(this.#fault ?? failure('upstream-closed'), unframed);
-    return { kind: keep && whole ? 'kept' : 'last' };
+    if (keep && whole) return { kind: 'kept' };
+    return {
+      kind: 'last',
+      failure: whole || refused ? undefined : (this.#fault ?? failure('upstream-closed')),
+    };
   }
 
   /** The final answer has come while the request's body is not through. */
@@ -218,7 +244,8 @@ export class Conversation {
   #download(answer: ResponseHead, output: 'same' | 'decoded'): Promise<RelayEndKind> {
     const { framing } = answer;
     const stallTimeout = this.#options.timeouts.stall;
-    return moveBody(this.#server, this.#client, { framing, output, stallTimeout }, this.#exchange.response).done;
+    return moveBody(this.#server, this.#client, { framing, output, stallTimeout }, this.#exchange.response)
+      .done;
   }
 
   /** A truncated body must not look whole: where the close would be its end, it is a reset. */

@@ -2,7 +2,6 @@
  * The life of a request, from top to bottom: listen > head > upstream > relay > observers. Each stage knows its own
  * part; this file states the order, and what a failure at each step means for the client.
  */
-import { randomUUID } from 'node:crypto';
 import { type ErrorCode, errors, type Failure, failure } from '../errors.ts';
 import { beginExchange, type Exchange } from '../exchange.ts';
 import { writeAnswer } from '../http1/answer.ts';
@@ -10,7 +9,7 @@ import { parseRequestHead, type RequestHead, refuseLargeHead } from '../http1/re
 import type { Client } from '../listen/front.ts';
 import type { Connection } from '../net/contract.ts';
 import type { UpstreamNode } from '../upstream/node.ts';
-import { requestId } from './additions.ts';
+import { newRequestId, requestId } from './additions.ts';
 import { Conversation, type Ended } from './conversation.ts';
 import type { ProxyOptions } from './options.ts';
 
@@ -27,6 +26,10 @@ export interface Proxy {
 /** Methods that may be sent again when no answer came (RFC 9110, section 9.2.2). */
 const idempotent: ReadonlySet<string> = new Set(['GET', 'HEAD', 'PUT', 'DELETE', 'OPTIONS']);
 
+/** Exchanges of so many body bytes are worth asking the kernel how they went. */
+const measuredBytes = 64 << 10;
+const measuredEvery = 1000;
+
 /** What a request weighs whose length nobody has declared. */
 const unknownLength = 16 << 20;
 
@@ -42,7 +45,7 @@ export function createProxy(options: ProxyOptions): Proxy {
       const head = await receiveHead(connection);
       if (head === undefined) return;
       client.idle = false;
-      after = await exchangeWith(connection, head);
+      after = await exchangeWith(client, head);
     }
     if (after === 'linger') await connection.linger(limits.lingerBytes, timeouts.linger);
   }
@@ -61,22 +64,25 @@ export function createProxy(options: ProxyOptions): Proxy {
       case 'end':
       case 'reset':
       case 'closed':
-        return result.received > 0 ? failure('client-gone', 'the client closed in the middle of a head') : undefined;
+        return result.received > 0
+          ? failure('client-gone', 'the client closed in the middle of a head')
+          : undefined;
     }
   }
 
-  async function exchangeWith(client: Connection, head: RequestHead | Failure): Promise<After> {
+  async function exchangeWith(client: Client, head: RequestHead | Failure): Promise<After> {
+    const { connection } = client;
     const refused = 'code' in head;
-    const id = refused ? randomUUID() : requestId(head);
-    const exchange = beginExchange(id, client.remoteAddress, client.remotePort);
+    const id = refused ? newRequestId() : requestId(head);
+    const exchange = beginExchange(id, connection.remoteAddress, connection.remotePort);
     inFlight += 1;
     let after: After;
     try {
       if (!refused) describe(head, exchange);
-      after = refused ? refuse(client, exchange, head, false) : await forward(client, head, exchange);
+      after = refused ? refuse(connection, exchange, head, false) : await forward(connection, head, exchange);
     } catch (error) {
       // A bug of ours: this exchange is lost, the others are not.
-      after = refuse(client, exchange, failure('internal', String(error)), false);
+      after = refuse(connection, exchange, failure('internal', String(error)), false);
     }
     inFlight -= 1;
     finish(client, exchange);
@@ -138,9 +144,8 @@ export function createProxy(options: ProxyOptions): Proxy {
 
   function conclude(exchange: Exchange, ended: Exclude<Ended, { kind: 'unanswered' }>): After {
     if (ended.kind === 'kept') return 'next';
-    if (ended.kind === 'last') return 'linger';
     exchange.failure = ended.failure;
-    return 'close';
+    return ended.kind === 'last' ? 'linger' : 'close';
   }
 
   /** Answers in Sluice's own name. A client that is gone gets nothing. */
@@ -149,7 +154,9 @@ export function createProxy(options: ProxyOptions): Proxy {
     exchange.status = errors[why.code].status;
     if (isGone(why.code)) return 'close';
     const keepAlive = keepable && !options.draining();
-    client.send(writeAnswer(exchange.status, why, { requestId: exchange.id, keepAlive, method: exchange.method }));
+    client.send(
+      writeAnswer(exchange.status, why, { requestId: exchange.id, keepAlive, method: exchange.method }),
+    );
     return keepAlive ? 'next' : 'linger';
   }
 
@@ -163,11 +170,10 @@ export function createProxy(options: ProxyOptions): Proxy {
     exchange.cluster = cluster.name;
   }
 
-  function finish(client: Connection, exchange: Exchange): void {
-    exchange.endedAfter = performance.now() - exchange.startedAt;
-    const tcp = client.tcpInfo();
-    exchange.rtt = tcp?.rtt;
-    exchange.retransmits = tcp?.retransmits;
+  function finish(client: Client, exchange: Exchange): void {
+    const now = performance.now();
+    exchange.endedAfter = now - exchange.startedAt;
+    measure(client, exchange, now);
     for (const observer of options.observers) observer.ended(exchange);
   }
 
@@ -177,6 +183,16 @@ export function createProxy(options: ProxyOptions): Proxy {
       return inFlight;
     },
   };
+}
+
+/** Asking the kernel costs as much as parsing a head: small exchanges are measured once a second per connection. */
+function measure(client: Client, exchange: Exchange, now: number): void {
+  const { request, response } = exchange;
+  if (request.bytes + response.bytes < measuredBytes && now - client.measuredAt < measuredEvery) return;
+  client.measuredAt = now;
+  const tcp = client.connection.tcpInfo();
+  exchange.rtt = tcp?.rtt;
+  exchange.retransmits = tcp?.retransmits;
 }
 
 function isGone(code: ErrorCode): boolean {

@@ -8,7 +8,9 @@ export interface NodeAddress {
   readonly host: string;
   readonly port: number;
   /** Undefined for plain HTTP. */
-  readonly tls: { readonly serverName: string; readonly ca: string | undefined; readonly verify: boolean } | undefined;
+  readonly tls:
+    | { readonly serverName: string; readonly ca: string | undefined; readonly verify: boolean }
+    | undefined;
 }
 
 export interface EjectionOptions {
