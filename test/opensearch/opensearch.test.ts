@@ -1,0 +1,19 @@
+import { accountCases } from './cases/account.ts';
+import { answerCases, tight } from './cases/answers.ts';
+import { bulkCases } from './cases/bulk.ts';
+import { crowdCases } from './cases/crowd.ts';
+import { endingCases } from './cases/endings.ts';
+import { expectCases } from './cases/expect.ts';
+import { readCases } from './cases/read.ts';
+import { onStage } from './stage.ts';
+
+onStage('opensearch', { title: 'with a limit of 100 MB', heap: '2g' }, (stage) => {
+  bulkCases(stage);
+  readCases(stage);
+  crowdCases(stage);
+  expectCases(stage);
+  endingCases(stage);
+  accountCases(stage);
+});
+
+onStage('opensearch', { title: 'with tight limits', heap: '512m', settings: tight }, answerCases);
