@@ -1,0 +1,69 @@
+/** Resident memory, each figure from a process of its own: at rest, per stream held open, per idle connection. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { hold, load } from '../measure/generators.ts';
+import { openFilesLimit, pipes, residentKiB } from '../measure/proc.ts';
+import { startPeer } from '../measure/running.ts';
+import type { Peer } from '../peers/peer.ts';
+import type { Figures, Scenario, Surroundings } from './scenario.ts';
+
+const streams = 1000;
+const settleMs = 1500;
+
+/** Held open by a slow server (`up`) or a slow client (`down`), in mid body. */
+const heldStreams = (direction: 'up' | 'down') =>
+  held(
+    `memory-${direction}`,
+    () => streams,
+    (count) => `hold-${direction}:conns=${count}`,
+  );
+
+/** Each has had one answer and stays. Fewer than 10,000 where the machine allows a process fewer open files. */
+const idleConnections = held(
+  'memory-idle',
+  (peer) => Math.min(10_000, Math.floor((openFilesLimit() - 1000) / (peer.descriptorsPerIdle ?? 1))),
+  (count) => `idle:conns=${count}`,
+);
+
+function held(name: string, amount: (peer: Peer) => number, group: (count: number) => string): Scenario {
+  return {
+    name,
+    once: true,
+    includes: (peer) => name === 'memory-idle' || !peer.spools,
+    async measure(peer: Peer, { site, quick }: Surroundings): Promise<Figures> {
+      const running = await startPeer(site, peer);
+      try {
+        await sleep(settleMs);
+        const atRest = residentKiB(running.pid);
+        // What is set up at the first requests is no cost of the later ones.
+        await load(running.port, [
+          'get:conns=32,requests=500',
+          'up:conns=8,bytes=1000000',
+          'down:conns=8,bytes=1000000',
+        ]);
+        await sleep(quick ? 200 : 500);
+        const before = residentKiB(running.pid);
+        const pipesBefore = pipes(running.pid);
+        const count = amount(peer);
+        const holding = await hold(running.port, group(count));
+        let most = 0;
+        let mostPipes = 0;
+        for (let i = 0; i < (quick ? 4 : 8); i++) {
+          await sleep(250);
+          most = Math.max(most, residentKiB(running.pid));
+          mostPipes = Math.max(mostPipes, pipes(running.pid));
+        }
+        await holding.release();
+        return {
+          eachKiB: (most - before) / count,
+          restMiB: atRest / 1024,
+          pipes: mostPipes - pipesBefore,
+          held: count,
+        };
+      } finally {
+        await running.stop();
+      }
+    },
+  };
+}
+
+export const memoryScenarios: readonly Scenario[] = [heldStreams('up'), heldStreams('down'), idleConnections];

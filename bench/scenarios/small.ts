@@ -1,0 +1,52 @@
+/** Small requests alone, small requests among large bodies, and how soon a body begins to arrive. */
+import { load } from '../measure/generators.ts';
+import { cpuNanoseconds } from '../measure/proc.ts';
+import type { Scenario } from './scenario.ts';
+
+const small = (method: 'get' | 'post'): Scenario => ({
+  name: `${method}-1k`,
+  async measure(peer, { running, quick }) {
+    const { pid, port } = await running(peer);
+    const before = cpuNanoseconds(pid);
+    const [group] = await load(port, [`${method}:conns=32,requests=${quick ? 10_000 : 20_000}`]);
+    const cpu = cpuNanoseconds(pid) - before;
+    if (!group) throw new Error('no report');
+    return {
+      cpuUsPerRequest: cpu / 1e3 / group.requests,
+      requestsPerS: group.requests / group.seconds,
+      p50Us: group.p50Us,
+      p99Us: group.p99Us,
+    };
+  },
+});
+
+/** 500 small requests a second, each counted from when it was due, while 32 bodies flow at full speed. */
+const mixed: Scenario = {
+  name: 'mixed',
+  async measure(peer, { running, quick }) {
+    const { port } = await running(peer);
+    const seconds = quick ? 2 : 3;
+    const bodies = ['up', 'down'].map((direction) => `${direction}:conns=16,seconds=${seconds}`);
+    const [up, down, group] = await load(port, [...bodies, `get:conns=64,rate=500,seconds=${seconds}`]);
+    if (!up || !down || !group) throw new Error('no report');
+    return {
+      p99Us: group.p99Us,
+      p50Us: group.p50Us,
+      GBPerS: up.bytes / 1e9 / up.seconds + down.bytes / 1e9 / down.seconds,
+    };
+  },
+};
+
+/** From the client's first byte of the request to the first byte of its body at the server, one at a time. */
+const firstByte: Scenario = {
+  name: 'first-byte',
+  async measure(peer, { running, origin, quick }) {
+    const { port } = await running(peer);
+    await origin.stats();
+    await load(port, [`up:conns=1,requests=${quick ? 8 : 16}`]);
+    const { firstByte } = await origin.stats();
+    return { p50Us: firstByte.p50Us, p99Us: firstByte.p99Us };
+  },
+};
+
+export const smallScenarios: readonly Scenario[] = [small('post'), small('get'), mixed, firstByte];

@@ -1,0 +1,254 @@
+/**
+ * The results as Markdown and pictures. `table.ts --write` fills bench/results/ and the part of the README between
+ * its markers; a test keeps that part equal to what the results say.
+ */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { barChart, threeDigits } from './plot.ts';
+import { median, type Results, readResults, resultsDir } from './results.ts';
+
+interface Column {
+  readonly head: string;
+  readonly scenario: string;
+  readonly figure: string;
+  /** Turns the figure's unit into the column's. */
+  readonly times?: number;
+  /** A count, written without decimals. */
+  readonly whole?: boolean;
+}
+
+interface Table {
+  readonly title: string;
+  readonly columns: readonly Column[];
+  /** Against whom Sluice is divided below the table. */
+  readonly against: readonly string[];
+}
+
+const cpu = (direction: string, head: string, at: readonly number[]): Column[] =>
+  at.map((n) => ({ head: `${head}, ${n}`, scenario: `${direction}-${n}`, figure: 'cpuMsPerGB' }));
+
+const everyone = ['splice-loop', 'haproxy-2.6', 'haproxy-3.0', 'nginx', 'envoy', 'node-pipe'];
+
+const tables: readonly Table[] = [
+  {
+    title: "The proxy's CPU for bodies of 100 MB with Content-Length, ms per GB, by how many are in flight",
+    columns: [...cpu('up', 'up', [4, 32, 128]), ...cpu('down', 'down', [4, 32, 128])],
+    against: everyone,
+  },
+  {
+    title: 'The same, chunked',
+    columns: [...cpu('up-chunked', 'up', [4, 32, 128]), ...cpu('down-chunked', 'down', [4, 32, 128])],
+    against: everyone,
+  },
+  {
+    title: 'Requests of 1 KB, and latencies',
+    columns: [
+      { head: 'POST, CPU µs', scenario: 'post-1k', figure: 'cpuUsPerRequest' },
+      { head: 'GET, CPU µs', scenario: 'get-1k', figure: 'cpuUsPerRequest' },
+      { head: 'GET p99 while 32 bodies flow, ms', scenario: 'mixed', figure: 'p99Us', times: 1e-3 },
+      { head: 'first byte of a 100 MB body at the server, µs', scenario: 'first-byte', figure: 'p50Us' },
+    ],
+    against: ['haproxy-2.6', 'haproxy-3.0', 'nginx', 'node-pipe'],
+  },
+  {
+    title: 'Resident memory of the process',
+    columns: [
+      { head: 'at rest, MiB', scenario: 'memory-up', figure: 'restMiB' },
+      { head: 'per upload held open (1,000), KiB', scenario: 'memory-up', figure: 'eachKiB' },
+      { head: 'per download held open (1,000), KiB', scenario: 'memory-down', figure: 'eachKiB' },
+      { head: 'per idle connection (10,000), KiB', scenario: 'memory-idle', figure: 'eachKiB' },
+      { head: 'pipes of 1,000 uploads', scenario: 'memory-up', figure: 'pipes', whole: true },
+      { head: 'of 1,000 downloads', scenario: 'memory-down', figure: 'pipes', whole: true },
+    ],
+    against: ['haproxy-2.6', 'nginx'],
+  },
+];
+
+const underDefault: Table = {
+  title: "CPU under the machine's own congestion control, ms per GB",
+  columns: [...cpu('up', 'up', [4, 32]), ...cpu('down', 'down', [4, 32])],
+  against: everyone,
+};
+
+function cell(results: Results, peer: string, { scenario, figure, times = 1 }: Column): number | undefined {
+  const value = results.medians[scenario]?.[peer]?.[figure];
+  return value === undefined ? undefined : value * times;
+}
+
+/** The table's text; empty where nothing of it was measured. */
+function render(results: Results, table: Table): string {
+  const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
+  const lines = [
+    `**${table.title}**`,
+    '',
+    line(['', ...table.columns.map(({ head }) => head)]),
+    line(['---', ...table.columns.map(() => '---:')]),
+  ];
+  for (const { name, title } of results.peers) {
+    const cells = table.columns.map((column) => {
+      const value = cell(results, name, column);
+      if (value !== undefined) return column.whole ? value.toLocaleString('en-US') : threeDigits(value);
+      return results.failures.some((f) => f.peer === name && f.scenario === column.scenario) ? 'failed' : '';
+    });
+    if (cells.some((text) => text !== ''))
+      lines.push(
+        line(name === 'sluice' ? [title, ...cells].map((text) => `**${text}**`) : [title, ...cells]),
+      );
+  }
+  if (lines.length === 4) return '';
+  for (const name of table.against) {
+    const title = results.peers.find((peer) => peer.name === name)?.title;
+    if (title === undefined || !results.peers.some((peer) => peer.name === 'sluice')) continue;
+    const ratios = table.columns.map((column) => {
+      const [ours, theirs] = [cell(results, 'sluice', column), cell(results, name, column)];
+      return ours === undefined || !theirs ? '' : `${(ours / theirs).toFixed(2)} x`;
+    });
+    lines.push(line([`*Sluice ÷ ${title}*`, ...ratios]));
+  }
+  return lines.join('\n');
+}
+
+function provenance(results: Results): string {
+  const { machine, rounds, date, command, congestionControl } = results;
+  const lines = [
+    `Measured on ${date} by \`${command}\` under ${congestionControl}, ${results.ownNamespace ? 'in a network namespace of its own' : 'without a network namespace (none could be made)'}: Linux ${machine.kernel}, ${machine.cores} cores (${machine.cpu}), ${machine.memoryGiB} GiB; loopback; medians of ${rounds} interleaved rounds (128 at once and memory: one round); one worker each, ${results.ownUsers ? 'each as an unprivileged user of its own' : 'all as one user'}; CPU of the proxy's process alone, from the operating system. Sluice writes its access log, the others write none.`,
+    `Versions: ${results.peers.map(({ title, version }) => `${title} (${version})`).join(', ')}.`,
+  ];
+  const fewer = Object.entries(results.medians['memory-idle'] ?? {}).filter(
+    ([, { held }]) => held !== 10_000,
+  );
+  if (fewer.length > 0)
+    lines.push(
+      `Idle connections, where the limit of open files allowed fewer than 10,000: ${fewer.map(([name, { held }]) => `${name} ${held}`).join(', ')}.`,
+    );
+  if (results.missing.length > 0)
+    lines.push(`Missing: ${results.missing.map(({ title, why }) => `${title} (${why})`).join(', ')}.`);
+  return lines.join('\n');
+}
+
+/** The part of the README; links are relative to the repository's root. */
+export function readmePart(reno: Results | undefined, own: Results | undefined): string {
+  const parts: string[] = [];
+  if (reno) parts.push(...tables.map((table) => render(reno, table)), provenance(reno));
+  if (own) parts.push(render(own, underDefault), provenance(own));
+  if (parts.length === 0) return 'Not measured yet: `make bench`.';
+  parts.push('Raw rounds and plots: [bench/results](bench/results).');
+  return parts.filter((part) => part !== '').join('\n\n');
+}
+
+const plots: readonly {
+  file: string;
+  title: string;
+  unit: string;
+  columns: readonly Column[];
+  cut?: boolean;
+}[] = [
+  ...(
+    [
+      ['up', 'Uploads of 100 MB'],
+      ['down', 'Downloads of 100 MB'],
+      ['up-chunked', 'Chunked uploads of 100 MB'],
+      ['down-chunked', 'Chunked downloads of 100 MB'],
+    ] as const
+  ).map(([direction, title]) => ({
+    file: `cpu-${direction}`,
+    title,
+    unit: 'CPU of the proxy, ms per GB; less is better',
+    columns: [4, 32, 128].map((n) => ({
+      head: `${n} at once`,
+      scenario: `${direction}-${n}`,
+      figure: 'cpuMsPerGB',
+    })),
+  })),
+  {
+    file: 'cpu-small',
+    title: 'Requests of 1 KB',
+    unit: 'CPU of the proxy, µs per request; less is better',
+    columns: [
+      { head: 'POST', scenario: 'post-1k', figure: 'cpuUsPerRequest' },
+      { head: 'GET', scenario: 'get-1k', figure: 'cpuUsPerRequest' },
+    ],
+  },
+  {
+    file: 'latency-mixed',
+    title: 'Small requests while 32 bodies of 100 MB flow',
+    unit: 'p99 latency, ms; less is better',
+    columns: [{ head: 'p99', scenario: 'mixed', figure: 'p99Us', times: 1e-3 }],
+    cut: true,
+  },
+  {
+    file: 'latency-first-byte',
+    title: 'First byte of a 100 MB body at the server',
+    unit: 'median after the client began to send, µs; less is better',
+    columns: [{ head: 'median', scenario: 'first-byte', figure: 'p50Us' }],
+    cut: true,
+  },
+  {
+    file: 'memory-rest',
+    title: 'Memory at rest',
+    unit: 'resident, MiB; less is better',
+    columns: [{ head: 'at rest', scenario: 'memory-up', figure: 'restMiB' }],
+  },
+  {
+    file: 'memory-stream',
+    title: 'Memory of a stream held open by a slow peer',
+    unit: 'resident, KiB for each of 1,000; less is better',
+    columns: [
+      { head: 'upload', scenario: 'memory-up', figure: 'eachKiB' },
+      { head: 'download', scenario: 'memory-down', figure: 'eachKiB' },
+    ],
+  },
+  {
+    file: 'memory-idle',
+    title: 'Memory of an idle connection',
+    unit: 'resident, KiB for each of 10,000; less is better',
+    columns: [{ head: 'idle', scenario: 'memory-idle', figure: 'eachKiB' }],
+  },
+];
+
+function writePlots(results: Results, dir: string): void {
+  for (const { file, title, unit, columns, cut } of plots) {
+    const rows = results.peers
+      .map(({ name, title: label }) => ({
+        label,
+        highlight: name === 'sluice',
+        values: columns.map((column) => cell(results, name, column)),
+      }))
+      .filter(({ values }) => values.some((value) => value !== undefined));
+    if (rows.length === 0) continue;
+    const middle = median(rows.flatMap(({ values }) => values.filter((value) => value !== undefined)));
+    const chart = { title, subtitle: unit, series: columns.map(({ head }) => head), rows };
+    writeFileSync(join(dir, `${file}.svg`), barChart(cut ? { ...chart, cutAt: 5 * middle } : chart));
+  }
+}
+
+const begin = '<!-- bench:begin -->';
+const end = '<!-- bench:end -->';
+
+/** What stands between the README's markers, or nothing where it has none. */
+export function partOf(readme: string): string | undefined {
+  const [from, to] = [readme.indexOf(begin), readme.indexOf(end)];
+  return from < 0 || to < from ? undefined : readme.slice(from + begin.length, to).trim();
+}
+
+function write(dir: string, readmePath: string | undefined): void {
+  const [reno, own] = [readResults('reno', dir), readResults('default', dir)];
+  const part = readmePart(reno, own);
+  writeFileSync(join(dir, 'table.md'), `${part}\n`);
+  if (reno) writePlots(reno, dir);
+  if (!readmePath) return;
+  const readme = readFileSync(readmePath, 'utf8');
+  if (partOf(readme) === undefined) throw new Error(`${readmePath} has no ${begin} and ${end}`);
+  const [before, after] = [
+    readme.slice(0, readme.indexOf(begin) + begin.length),
+    readme.slice(readme.indexOf(end)),
+  ];
+  writeFileSync(readmePath, `${before}\n${part}\n${after}`);
+}
+
+if (import.meta.main) {
+  const [flag, dir] = process.argv.slice(2);
+  if (flag === '--write') write(resultsDir, join(import.meta.dirname, '../README.md'));
+  else if (flag === '--in' && dir) write(dir, undefined);
+  else throw new Error('usage: table.ts --write | --in DIRECTORY');
+}
