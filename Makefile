@@ -1,0 +1,59 @@
+# Every target installs what it needs. Only the package registries are reached.
+SHELL := /bin/bash
+ARCH := $(shell uname -m | sed 's/x86_64/x64/; s/aarch64/arm64/')
+NODE_HOME := node_modules/node-linux-$(ARCH)
+# Where the registry has no Node for this system, a Node 24 on the PATH serves.
+NODE = $(if $(wildcard $(NODE_HOME)/bin/node),$(NODE_HOME)/bin/node,node)
+ENGINE := engine/build/Release/sluice_engine.node
+ENGINE_SOURCES := $(wildcard engine/src/*.cc engine/src/*.h) engine/binding.gyp
+TESTS = $(shell git ls-files --cached --others --exclude-standard -- 'src/*.test.ts' 'test/*.test.ts' 'bench/*.test.ts' | grep -v '^test/opensearch/')
+
+.DEFAULT_GOAL := help
+.PHONY: help setup engine demo test check format bench fuzz test-opensearch test-sanitized build clean
+
+help: ## What there is to run
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
+
+node_modules/.ready: package.json package-lock.json .npmrc
+	npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+setup: node_modules/.ready ## Install the dependencies, Node 24 among them
+
+# Without a compiler the proxy still runs, on node:net, so a failed build is told and not fatal.
+$(ENGINE): node_modules/.ready $(ENGINE_SOURCES)
+	@bash engine/build.sh $(NODE) $(NODE_HOME)
+
+engine: $(ENGINE) ## Build the native engine
+
+demo: setup engine ## Stream a real 100 MB bulk up and 100 MB down through Sluice
+	@./sluice demo
+
+test: setup engine ## All tests that need nothing but this checkout
+	@$(NODE) --test --test-timeout=120000 --test-concurrency=2 $(TESTS)
+
+check: setup ## Format, lint, types, the dependency rule
+	@node_modules/.bin/biome ci --error-on-warnings .
+	@$(NODE) node_modules/typescript/bin/tsc
+	@$(NODE) node_modules/dependency-cruiser/bin/dependency-cruiser.mjs src --config .dependency-cruiser.mjs
+
+format: setup ## Format, and fix what the linter can
+	@node_modules/.bin/biome check --write .
+
+bench: setup engine ## Measure beside HAProxy, nginx, Envoy, Node and a bare splice loop
+	@bash bench/bench.sh
+
+fuzz: setup ## Fuzz the parsers for SECONDS (60) each
+	@bash test/fuzz/fuzz.sh $(or $(SECONDS_EACH),60)
+
+test-opensearch: setup engine ## The official clients through Sluice to real OpenSearch and Elasticsearch
+	@bash test/opensearch/run.sh
+
+test-sanitized: setup ## The engine's tests under ASan and UBSan
+	@bash engine/test-sanitized.sh $(NODE) $(NODE_HOME)
+
+build: setup engine ## Compile for release into dist/
+	@$(NODE) node_modules/typescript/bin/tsc -p tsconfig.release.json
+
+clean:
+	rm -rf dist engine/build node_modules
