@@ -43,7 +43,7 @@ format: setup ## Format, and fix what the linter can
 bench: setup engine ## Measure beside HAProxy, nginx, Envoy, Node and a bare splice loop
 	@bash bench/bench.sh
 
-fuzz: setup ## Fuzz the parsers for SECONDS (60) each
+fuzz: setup engine ## Fuzz the parsers and the relays for SECONDS_EACH (60)
 	@bash test/fuzz/fuzz.sh $(or $(SECONDS_EACH),60)
 
 test-opensearch: setup engine ## The official clients through Sluice to real OpenSearch and Elasticsearch
