@@ -35,12 +35,16 @@ for target in head chunk-decoder; do
 done
 
 tests=(src/net/engine.test.ts src/net/engine.worker.test.ts src/net/transports.test.ts)
-while IFS= read -r file; do tests+=("$file"); done < <(grep -rls 'createEngineTransport' test/e2e --include='*.test.ts')
+while IFS= read -r file; do tests+=("$file"); done < <(grep -ls 'support/stand.ts' test/e2e/*.test.ts)
 
-SLUICE_ENGINE=$work/engine/build/Release/sluice_engine.node \
-  ASAN_OPTIONS=detect_leaks=0:log_path=$work/report \
-  LD_PRELOAD="$(g++ -print-file-name=libasan.so) $(g++ -print-file-name=libubsan.so)" \
-  "$node" --test --test-timeout=120000 --test-concurrency=2 "${tests[@]}" || failed=1
+sanitized() {
+  SLUICE_ENGINE=$work/engine/build/Release/sluice_engine.node \
+    ASAN_OPTIONS=detect_leaks=0:log_path=$work/report \
+    LD_PRELOAD="$(g++ -print-file-name=libasan.so) $(g++ -print-file-name=libubsan.so)" \
+    "$node" "$@"
+}
+sanitized --test --test-timeout=120000 --test-concurrency=2 "${tests[@]}" || failed=1
+sanitized test/fuzz/relays.fuzz.ts 15 "$work" || failed=1
 
 for report in "$work"/report.*; do
   [ -e "$report" ] || continue

@@ -41,6 +41,7 @@ class Engine : public Napi::ObjectWrap<Engine>, public Host {
                            InstanceMethod<&Engine::StopRelay>("stopRelay"),
                            InstanceMethod<&Engine::Moved>("moved"),
                            InstanceMethod<&Engine::Watch>("watch"),
+                           InstanceMethod<&Engine::IsQuiet>("isQuiet"),
                            InstanceMethod<&Engine::Linger>("linger"),
                            InstanceMethod<&Engine::Close>("close"),
                            InstanceMethod<&Engine::TcpInfo>("tcpInfo"),
@@ -251,6 +252,11 @@ class Engine : public Napi::ObjectWrap<Engine>, public Host {
   // (id, watched, data)
   void Watch(const Napi::CallbackInfo& info) {
     if (alive()) loop_->watch(whole(info[0]), info[1].As<Napi::Boolean>(), info[2].As<Napi::Boolean>());
+  }
+
+  // (id) -> nothing unread, not gone
+  Napi::Value IsQuiet(const Napi::CallbackInfo& info) {
+    return Napi::Boolean::New(env_, alive() && loop_->is_quiet(whole(info[0])));
   }
 
   // (id, bytes, timeout)

@@ -577,6 +577,17 @@ void Loop::watch(Id id, bool watched, bool data) {
   if (watched && (connection->readable || !connection->input.empty())) schedule(*connection);
 }
 
+bool Loop::is_quiet(Id id) {
+  Connection* connection = find(id);
+  if (connection == nullptr || connection->failed || connection->hung_up || !connection->input.empty()) return false;
+  if (!connection->readable) return true;
+  // The flag may be old: a relay stops reading at its last byte.
+  char byte;
+  if (receive(*connection, &byte, 1, MSG_PEEK) >= 0 || errno != EAGAIN) return false;
+  connection->readable = false;
+  return true;
+}
+
 void Loop::check_gone(Connection& connection) {
   if (!connection.watched) return;
   if (!connection.failed && !connection.hung_up) {

@@ -80,6 +80,8 @@ class Loop {
   void stop_relay(Id source, Relay& result);
   const Relay* relay_of(Id source);
   void watch(Id id, bool watched, bool data);
+  // Nothing unread lies here, and the peer has not gone, as far as is known.
+  bool is_quiet(Id id);
   void linger(Id id, uint64_t bytes, uint32_t timeout);
   void close(Id id, bool reset);
   bool tcp_info(Id id, uint32_t& rtt, uint32_t& retransmits);

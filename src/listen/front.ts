@@ -11,9 +11,14 @@ export interface Client {
   readonly connection: Connection;
   /** No exchange is under way: a drain may close it. */
   idle: boolean;
+  /** False once the drain has closed the idle ones: nobody is to become idle again. */
+  readonly mayWait: boolean;
   /** When the kernel was last asked about it, by `performance.now()`. */
   measuredAt: number;
 }
+
+/** How long exchanges that were cut may take to end, milliseconds. */
+const cutTime = 1000;
 
 /** Serves a connection to its end; the front closes what is left open. Must not reject. */
 export type Serve = (client: Client) => Promise<void>;
@@ -25,6 +30,7 @@ export class Front {
   readonly #serve: Serve;
   readonly #listeners = new Set<Listener>();
   readonly #clients = new Set<Client>();
+  #closing = false;
   #emptied: (() => void) | undefined;
 
   constructor(transport: Transport, serve: Serve) {
@@ -41,7 +47,15 @@ export class Front {
     let open = 0;
     let paused = false;
     const listener = await this.#transport.listen(options, async (connection) => {
-      const client: Client = { connection, idle: true, measuredAt: Number.NEGATIVE_INFINITY };
+      const front = this;
+      const client: Client = {
+        connection,
+        idle: true,
+        get mayWait() {
+          return !front.#closing;
+        },
+        measuredAt: Number.NEGATIVE_INFINITY,
+      };
       this.#clients.add(client);
       open += 1;
       if (open >= options.maxConnections && !paused) {
@@ -71,19 +85,25 @@ export class Front {
     this.draining = true;
     if (accept > 0) await new Promise((resolve) => setTimeout(resolve, accept));
     this.stopListening();
+    this.#closing = true;
     for (const client of this.#clients) if (client.idle) client.connection.close();
-    if (this.#clients.size > 0) {
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, Math.max(0, deadline - accept));
-        this.#emptied = () => {
-          clearTimeout(timer);
-          resolve();
-        };
-      });
-    }
+    await this.#untilEmpty(deadline - accept);
     const cut = this.#clients.size;
     for (const client of this.#clients) client.connection.reset();
+    // What was cut ends in a turn or two: its record must be written before the process ends.
+    await this.#untilEmpty(cutTime);
     return cut;
+  }
+
+  #untilEmpty(milliseconds: number): Promise<void> {
+    if (this.#clients.size === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, Math.max(0, milliseconds));
+      this.#emptied = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
   }
 
   stopListening(): void {

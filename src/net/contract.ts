@@ -186,6 +186,9 @@ export interface Connection {
    */
   watch(onGone: ((why: 'end' | 'reset' | 'data') => void) | null, data?: boolean): void;
 
+  /** Nothing unread lies here and the peer has not gone, as far as can be told now: fit to carry another message. */
+  readonly quiet: boolean;
+
   tcpInfo(): TcpInfo | undefined;
 
   /**

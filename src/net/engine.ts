@@ -61,6 +61,7 @@ interface Engine {
   stopRelay(source: number): void;
   moved(source: number): void;
   watch(id: number, watched: boolean, data: boolean): void;
+  isQuiet(id: number): boolean;
   linger(id: number, bytes: number, timeout: number): void;
   close(id: number, reset: boolean): void;
   tcpInfo(id: number): boolean;
@@ -335,6 +336,10 @@ class EngineConnection implements ByteConnection {
     if (onGone === null || this.#watched === wanted || !this.open) return;
     this.#watched = wanted;
     this.owner.engine.watch(this.id, true, data);
+  }
+
+  get quiet(): boolean {
+    return this.open && this.owner.engine.isQuiet(this.id);
   }
 
   tcpInfo(): TcpInfo | undefined {

@@ -161,6 +161,10 @@ export class StreamConnection implements ByteConnection {
     this.#tellWatcher();
   }
 
+  get quiet(): boolean {
+    return this.#open && this.#inbox.length === 0 && this.#gone === undefined;
+  }
+
   tcpInfo(): undefined {
     return undefined;
   }

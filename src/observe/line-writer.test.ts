@@ -7,7 +7,10 @@ import { test } from 'node:test';
 const timeout = 20_000;
 const writer = new URL('./line-writer.ts', import.meta.url).href;
 
-/** A process of its own whose stdout is the writer's; `body` is its program after the writer is made. */
+/**
+ * A process of its own whose stdout is the writer's; `body` is its program after the writer is made. Node gives a
+ * child a socket for a pipe; with `through` a shell puts a real pipe in between.
+ */
 function writing(body: string): ChildProcess {
   const program = `
     import { createLineWriter } from ${JSON.stringify(writer)};

@@ -1,8 +1,8 @@
 /**
- * Writes batches of lines to a descriptor, one after the other, off the loop thread. What can't be written must
- * neither fill the memory, nor keep the process from ending, nor take it down.
+ * Writes batches of lines, one after the other, without waiting for any. What can't be written must neither fill
+ * the memory, nor keep the process from ending, nor take it down.
  */
-import { close, constants, openSync, write } from 'node:fs';
+import { openFile, openStandard } from './sink.ts';
 
 export interface LineWriter {
   /** Queues one batch; the writer keeps it, so it must not be changed afterwards. */
@@ -25,9 +25,8 @@ const closeTimeout = 1000;
  */
 export function createLineWriter(destination: string, onTrouble: (why: string) => void): LineWriter {
   const standard = destination === 'stdout' ? 1 : destination === 'stderr' ? 2 : undefined;
-  const open = (): number => openSync(destination, 'a', 0o640);
-  let descriptor = standard === undefined ? open() : withoutBlocking(standard);
   const queue: Buffer[] = [];
+  let sink = standard === undefined ? openFile(destination) : openStandard(standard);
   let waiting = 0;
   let writing = false;
   let gone = false;
@@ -41,12 +40,16 @@ export function createLineWriter(destination: string, onTrouble: (why: string) =
   };
 
   const pump = (): void => {
+    if (writing) return;
     const batch = queue[0];
-    if (batch === undefined) onIdle?.();
-    if (batch === undefined || writing) return;
+    if (batch === undefined) {
+      onIdle?.();
+      return;
+    }
     writing = true;
-    write(descriptor, batch, (error, written) => {
+    sink.write(batch, (error, written) => {
       writing = false;
+      if (gone) return;
       if (error !== null) return failed(error);
       troubled = false;
       retry = retryAfter.first;
@@ -58,23 +61,31 @@ export function createLineWriter(destination: string, onTrouble: (why: string) =
   };
 
   const failed = (error: NodeJS.ErrnoException): void => {
-    if (error.code === 'EPIPE') {
-      // Whoever read is gone for good: from here on there is nothing to write to.
-      gone = true;
-      queue.length = 0;
-      waiting = 0;
+    const full = error.code === 'EAGAIN';
+    if (!full) trouble(error.message);
+    // Whoever read is gone for good: from here on there is nothing to write to.
+    if (error.code === 'EPIPE') forget();
+    if (gone || (onIdle !== undefined && !full)) {
+      onIdle?.();
+      return;
     }
-    if (error.code !== 'EAGAIN') trouble(error.message);
-    if (onIdle !== undefined && error.code !== 'EAGAIN') return onIdle();
     setTimeout(pump, retry).unref();
     retry = Math.min(2 * retry, retryAfter.last);
+  };
+
+  const forget = (): void => {
+    gone = true;
+    queue.length = 0;
+    waiting = 0;
   };
 
   return {
     write(batch) {
       if (gone) return;
-      if (waiting + batch.length > maxWaiting)
-        return trouble('lines come faster than they are taken; some are lost');
+      if (waiting + batch.length > maxWaiting) {
+        trouble('lines come faster than they are taken: some are lost');
+        return;
+      }
       queue.push(batch);
       waiting += batch.length;
       pump();
@@ -83,10 +94,9 @@ export function createLineWriter(destination: string, onTrouble: (why: string) =
     reopen() {
       if (standard !== undefined) return;
       try {
-        const old = descriptor;
-        descriptor = open();
-        // A write under way holds the old one; it is over long before.
-        setTimeout(() => close(old), retryAfter.last).unref();
+        const next = openFile(destination);
+        sink.close();
+        sink = next;
       } catch (error) {
         trouble(error instanceof Error ? error.message : String(error));
       }
@@ -96,27 +106,12 @@ export function createLineWriter(destination: string, onTrouble: (why: string) =
       const { promise, resolve } = Promise.withResolvers<void>();
       onIdle = resolve;
       const deadline = setTimeout(resolve, closeTimeout);
-      pump();
+      if (gone) resolve();
+      else pump();
       await promise;
       clearTimeout(deadline);
-      gone = true;
-      queue.length = 0;
-      if (standard === undefined && !writing) close(descriptor);
+      forget();
+      sink.close();
     },
   };
-}
-
-/**
- * A full pipe would hold the thread that writes to it, and with it the end of the process. O_NONBLOCK on stdout
- * itself would be seen by whoever shares it, so the pipe is opened once more; a socket can't be, and stays.
- */
-function withoutBlocking(standard: number): number {
-  try {
-    return openSync(
-      `/proc/self/fd/${standard}`,
-      constants.O_WRONLY | constants.O_APPEND | constants.O_NONBLOCK,
-    );
-  } catch {
-    return standard;
-  }
 }

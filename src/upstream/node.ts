@@ -94,8 +94,8 @@ export class UpstreamNode {
 
   /** Only after an exchange that ended exactly. A byte or an end that comes while it lies here closes it. */
   keepIdle(connection: Connection, now: number): void {
-    if (!connection.open) return;
-    if (this.#idle.length >= this.#pool.maxIdlePerNode) {
+    // What lies unread there already would pass for the answer to the next request.
+    if (!connection.quiet || this.#idle.length >= this.#pool.maxIdlePerNode) {
       connection.close();
       return;
     }
