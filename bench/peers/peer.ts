@@ -17,6 +17,14 @@ export interface Command {
   readonly files?: Readonly<Record<string, string>>;
 }
 
+/** What a peer counts of itself, since its start. */
+export interface Counters {
+  /** Body bytes that never entered user space, and those that did. */
+  readonly spliced: number;
+  readonly copied: number;
+  readonly systemCalls: number;
+}
+
 export interface Peer {
   /** As `--peers` takes it, and in results. */
   readonly name: string;
@@ -34,4 +42,6 @@ export interface Peer {
   install(cache: string): void;
   version(cache: string): string;
   command(place: Place): Command;
+  /** Asks a running process, by its admin port. */
+  counters?(admin: number): Promise<Counters>;
 }

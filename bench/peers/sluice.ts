@@ -25,4 +25,17 @@ export const sluice: Peer = {
       `127.0.0.1:${admin}`,
     ],
   }),
+  async counters(admin) {
+    const response = await fetch(`http://127.0.0.1:${admin}/metrics`, {
+      signal: AbortSignal.timeout(10_000),
+    });
+    const text = await response.text();
+    const sum = (pattern: RegExp): number =>
+      [...text.matchAll(pattern)].reduce((total, [, value]) => total + Number(value), 0);
+    return {
+      spliced: sum(/^sluice_moved_bytes_total\{.*path="spliced".*\} (\S+)$/gm),
+      copied: sum(/^sluice_moved_bytes_total\{.*path="copied".*\} (\S+)$/gm),
+      systemCalls: sum(/^sluice_engine_system_calls_total\{.*\} (\S+)$/gm),
+    };
+  },
 };

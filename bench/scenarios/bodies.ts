@@ -1,6 +1,6 @@
 /** Bodies of 100 MB: the proxy's CPU for each gigabyte of them. */
 import { load } from '../measure/generators.ts';
-import { cpuNanoseconds } from '../measure/proc.ts';
+import { watch } from '../measure/watch.ts';
 import type { Scenario } from './scenario.ts';
 
 const directions = ['up', 'down', 'up-chunked', 'down-chunked'] as const;
@@ -19,13 +19,22 @@ export const bodyScenarios: readonly Scenario[] = amounts.flatMap(({ at, request
       once: at > 32,
       includes: (peer) => at <= 32 || !peer.brief,
       async measure(peer, { running, quick }) {
-        const { pid, port } = await running(peer);
+        const process = await running(peer);
         const count = quick ? Math.max(at, requests / 2) : requests;
-        const before = cpuNanoseconds(pid);
-        const [group] = await load(port, [`${direction}:conns=${at},requests=${count}`]);
-        const cpu = cpuNanoseconds(pid) - before;
+        const { result, cpu, counted } = await watch(process, () =>
+          load(process.port, [`${direction}:conns=${at},requests=${count}`]),
+        );
+        const [group] = result;
         if (!group) throw new Error('no report');
-        return { cpuMsPerGB: cpu / 1e6 / (group.bytes / 1e9), GBPerS: group.bytes / 1e9 / group.seconds };
+        const gigabytes = group.bytes / 1e9;
+        return {
+          cpuMsPerGB: cpu / 1e6 / gigabytes,
+          GBPerS: gigabytes / group.seconds,
+          ...(counted && {
+            systemCallsPerGB: counted.systemCalls / gigabytes,
+            splicedShare: counted.spliced / (counted.spliced + counted.copied),
+          }),
+        };
       },
     }),
   ),

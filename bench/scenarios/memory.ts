@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { hold, load } from '../measure/generators.ts';
 import { openFilesLimit, pipes, residentKiB } from '../measure/proc.ts';
 import { startPeer } from '../measure/running.ts';
+import { watch } from '../measure/watch.ts';
 import type { Peer } from '../peers/peer.ts';
 import type { Figures, Scenario, Surroundings } from './scenario.ts';
 
@@ -44,26 +45,35 @@ function held(name: string, amount: (peer: Peer) => number, group: (count: numbe
         const before = residentKiB(running.pid);
         const pipesBefore = pipes(running.pid);
         const count = amount(peer);
-        const holding = await hold(running.port, group(count));
-        let most = 0;
-        let mostPipes = 0;
-        for (let i = 0; i < (quick ? 4 : 8); i++) {
-          await sleep(250);
-          most = Math.max(most, residentKiB(running.pid));
-          mostPipes = Math.max(mostPipes, pipes(running.pid));
-        }
-        await holding.release();
+        const { result, counted } = await watch(running, async () => {
+          const holding = await hold(running.port, group(count));
+          const most = await watchMemory(running.pid, quick ? 4 : 8);
+          return { holding, most };
+        });
+        await result.holding.release();
         return {
-          eachKiB: (most - before) / count,
+          eachKiB: (result.most.residentKiB - before) / count,
           restMiB: atRest / 1024,
-          pipes: mostPipes - pipesBefore,
+          pipes: result.most.pipes - pipesBefore,
           held: count,
+          ...(counted && { splicedShare: counted.spliced / (counted.spliced + counted.copied) }),
         };
       } finally {
         await running.stop();
       }
     },
   };
+}
+
+/** The most that was seen in so many quarters of a second. */
+async function watchMemory(pid: number, times: number): Promise<{ residentKiB: number; pipes: number }> {
+  const most = { residentKiB: 0, pipes: 0 };
+  for (let i = 0; i < times; i++) {
+    await sleep(250);
+    most.residentKiB = Math.max(most.residentKiB, residentKiB(pid));
+    most.pipes = Math.max(most.pipes, pipes(pid));
+  }
+  return most;
 }
 
 export const memoryScenarios: readonly Scenario[] = [heldStreams('up'), heldStreams('down'), idleConnections];

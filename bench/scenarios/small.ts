@@ -1,21 +1,23 @@
 /** Small requests alone, small requests among large bodies, and how soon a body begins to arrive. */
 import { load } from '../measure/generators.ts';
-import { cpuNanoseconds } from '../measure/proc.ts';
+import { watch } from '../measure/watch.ts';
 import type { Scenario } from './scenario.ts';
 
 const small = (method: 'get' | 'post'): Scenario => ({
   name: `${method}-1k`,
   async measure(peer, { running, quick }) {
-    const { pid, port } = await running(peer);
-    const before = cpuNanoseconds(pid);
-    const [group] = await load(port, [`${method}:conns=32,requests=${quick ? 10_000 : 20_000}`]);
-    const cpu = cpuNanoseconds(pid) - before;
+    const process = await running(peer);
+    const { result, cpu, counted } = await watch(process, () =>
+      load(process.port, [`${method}:conns=32,requests=${quick ? 10_000 : 20_000}`]),
+    );
+    const [group] = result;
     if (!group) throw new Error('no report');
     return {
       cpuUsPerRequest: cpu / 1e3 / group.requests,
       requestsPerS: group.requests / group.seconds,
       p50Us: group.p50Us,
       p99Us: group.p99Us,
+      ...(counted && { systemCallsPerRequest: counted.systemCalls / group.requests }),
     };
   },
 });

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# fuzz.sh SECONDS: fuzzes the parsers, each for so long: the engine's with libFuzzer under ASan, UBSan and LSan, the
-# TypeScript ones with fast-check, and the two chunk decoders against each other. Ends with 1 when anything was found;
-# the inputs are then in .cache/fuzz/findings. Put them into test/fuzz/corpus, named for what they are, once it is fixed.
+# fuzz.sh SECONDS: fuzzes, each for so long: the engine's parsers with libFuzzer under ASan, UBSan and LSan, the
+# TypeScript ones with fast-check, the two chunk decoders against each other, and the engine's relays over loopback. Ends
+# with 1 when anything was found; the inputs are then in .cache/fuzz/findings. Put them into test/fuzz/corpus, named for
+# what they are, once it is fixed.
 set -u
 seconds=${1:-60}
 cd "$(dirname "$0")/../.." || exit 1
@@ -64,4 +65,5 @@ if [ $tool != none ]; then
 fi
 "$node" test/fuzz/heads.fuzz.ts "$seconds" "$findings" || failed=1
 "$node" test/fuzz/differential.fuzz.ts "$seconds" "$findings" || failed=1
+"$node" test/fuzz/relays.fuzz.ts "$seconds" "$findings" || failed=1
 exit $failed
