@@ -30,7 +30,7 @@ export async function execute(argv: readonly string[], actions: Actions): Promis
 function readApart(argv: readonly string[]): Config | ExitCode {
   const child = spawnSync(
     process.execPath,
-    [...process.execArgv, process.argv[1] ?? '', ...argv, '--print-config'],
+    [...process.execArgv, process.argv[1] ?? '', 'run', '--print-config', ...argv.slice(1)],
     { stdio: ['ignore', 'pipe', 'inherit'], encoding: 'utf8', maxBuffer: 16 * 2 ** 20 },
   );
   if (child.error) throw child.error;
