@@ -26,7 +26,7 @@ $(ENGINE): node_modules/.ready $(ENGINE_SOURCES)
 
 engine: $(ENGINE) ## Build the native engine
 
-demo: setup engine ## Stream a real 100 MB bulk up and 100 MB down through Sluice
+demo: setup engine build ## Stream a real 100 MB bulk up and 100 MB down through Sluice
 	@./sluice demo
 
 test: setup engine ## All tests that need nothing but this checkout
@@ -40,7 +40,7 @@ check: setup ## Format, lint, types, the dependency rule
 format: setup ## Format, and fix what the linter can
 	@node_modules/.bin/biome check --write .
 
-bench: setup engine ## Measure beside HAProxy, nginx, Envoy, Node and a bare splice loop
+bench: setup engine build ## Measure beside HAProxy, nginx, Envoy, Node and a bare splice loop
 	@bash bench/bench.sh
 
 fuzz: setup engine ## Fuzz the parsers and the relays for SECONDS_EACH (60)
@@ -52,8 +52,11 @@ test-opensearch: setup engine ## The official clients through Sluice to real Ope
 test-sanitized: setup ## The engine's tests under ASan and UBSan
 	@bash engine/test-sanitized.sh $(NODE) $(NODE_HOME)
 
-build: setup engine ## Compile for release into dist/
+dist/main.js: node_modules/.ready tsconfig.json tsconfig.release.json $(shell find src -name '*.ts')
 	@$(NODE) node_modules/typescript/bin/tsc -p tsconfig.release.json
+	@touch $@
+
+build: dist/main.js ## Compile for release into dist/
 
 clean:
 	rm -rf dist engine/build node_modules

@@ -62,6 +62,26 @@ export function describeMachine(): Results['machine'] {
 
 export const resultsDir = join(import.meta.dirname, 'results');
 
+/** One figure of a scenario, as a table or a chart shows it. */
+export interface Column {
+  readonly head: string;
+  readonly scenario: string;
+  readonly figure: string;
+  /** Turns the figure's unit into the column's. */
+  readonly times?: number;
+  /** A count, written without decimals. */
+  readonly whole?: boolean;
+}
+
+export function cell(
+  results: Results,
+  peer: string,
+  { scenario, figure, times = 1 }: Column,
+): number | undefined {
+  const value = results.medians[scenario]?.[peer]?.[figure];
+  return value === undefined ? undefined : value * times;
+}
+
 /** The results of that name, or nothing where none were taken yet. */
 export function readResults(name: string, dir = resultsDir): Results | undefined {
   try {

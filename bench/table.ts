@@ -4,18 +4,9 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { barChart, threeDigits } from './plot.ts';
-import { median, type Results, readResults, resultsDir } from './results.ts';
-
-interface Column {
-  readonly head: string;
-  readonly scenario: string;
-  readonly figure: string;
-  /** Turns the figure's unit into the column's. */
-  readonly times?: number;
-  /** A count, written without decimals. */
-  readonly whole?: boolean;
-}
+import { threeDigits } from './plot.ts';
+import { writePlots } from './plots.ts';
+import { type Column, cell, type Results, readResults, resultsDir } from './results.ts';
 
 interface Table {
   readonly title: string;
@@ -70,11 +61,6 @@ const underDefault: Table = {
   against: everyone,
 };
 
-function cell(results: Results, peer: string, { scenario, figure, times = 1 }: Column): number | undefined {
-  const value = results.medians[scenario]?.[peer]?.[figure];
-  return value === undefined ? undefined : value * times;
-}
-
 /** The table's text; empty where nothing of it was measured. */
 function render(results: Results, table: Table): string {
   const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
@@ -126,100 +112,38 @@ function provenance(results: Results): string {
   return lines.join('\n');
 }
 
+/** What Sluice's own counters say of how it did that; empty where it wasn't measured. */
+function counted(results: Results): string {
+  const figure = (scenario: string, name: string): number | undefined =>
+    results.medians[scenario]?.sluice?.[name];
+  const each = (name: string, unit: string, scenarios: readonly string[]): string[] =>
+    scenarios.flatMap((scenario) => {
+      const value = figure(scenario, name);
+      return value === undefined
+        ? []
+        : [`${scenario} ${threeDigits(unit === '%' ? value * 100 : value)}${unit}`];
+    });
+  const bodies = ['up-4', 'up-32', 'down-4', 'down-32', 'up-chunked-4', 'down-chunked-4'];
+  const lines = [
+    ['System calls per GB', each('systemCallsPerGB', '', bodies)],
+    ['System calls per request', each('systemCallsPerRequest', '', ['post-1k', 'get-1k'])],
+    ['Bytes spliced', each('splicedShare', '%', [...bodies, 'memory-up', 'memory-down'])],
+  ] as const;
+  const told = lines.filter(([, values]) => values.length > 0);
+  if (told.length === 0) return '';
+  return ["Sluice's own counters:", ...told.map(([what, values]) => `- ${what}: ${values.join(', ')}.`)].join(
+    '\n',
+  );
+}
+
 /** The part of the README; links are relative to the repository's root. */
 export function readmePart(reno: Results | undefined, own: Results | undefined): string {
   const parts: string[] = [];
-  if (reno) parts.push(...tables.map((table) => render(reno, table)), provenance(reno));
+  if (reno) parts.push(...tables.map((table) => render(reno, table)), counted(reno), provenance(reno));
   if (own) parts.push(render(own, underDefault), provenance(own));
   if (parts.length === 0) return 'Not measured yet: `make bench`.';
   parts.push('Raw rounds and plots: [bench/results](bench/results).');
   return parts.filter((part) => part !== '').join('\n\n');
-}
-
-const plots: readonly {
-  file: string;
-  title: string;
-  unit: string;
-  columns: readonly Column[];
-  cut?: boolean;
-}[] = [
-  ...(
-    [
-      ['up', 'Uploads of 100 MB'],
-      ['down', 'Downloads of 100 MB'],
-      ['up-chunked', 'Chunked uploads of 100 MB'],
-      ['down-chunked', 'Chunked downloads of 100 MB'],
-    ] as const
-  ).map(([direction, title]) => ({
-    file: `cpu-${direction}`,
-    title,
-    unit: 'CPU of the proxy, ms per GB; less is better',
-    columns: [4, 32, 128].map((n) => ({
-      head: `${n} at once`,
-      scenario: `${direction}-${n}`,
-      figure: 'cpuMsPerGB',
-    })),
-  })),
-  {
-    file: 'cpu-small',
-    title: 'Requests of 1 KB',
-    unit: 'CPU of the proxy, µs per request; less is better',
-    columns: [
-      { head: 'POST', scenario: 'post-1k', figure: 'cpuUsPerRequest' },
-      { head: 'GET', scenario: 'get-1k', figure: 'cpuUsPerRequest' },
-    ],
-  },
-  {
-    file: 'latency-mixed',
-    title: 'Small requests while 32 bodies of 100 MB flow',
-    unit: 'p99 latency, ms; less is better',
-    columns: [{ head: 'p99', scenario: 'mixed', figure: 'p99Us', times: 1e-3 }],
-    cut: true,
-  },
-  {
-    file: 'latency-first-byte',
-    title: 'First byte of a 100 MB body at the server',
-    unit: 'median after the client began to send, µs; less is better',
-    columns: [{ head: 'median', scenario: 'first-byte', figure: 'p50Us' }],
-    cut: true,
-  },
-  {
-    file: 'memory-rest',
-    title: 'Memory at rest',
-    unit: 'resident, MiB; less is better',
-    columns: [{ head: 'at rest', scenario: 'memory-up', figure: 'restMiB' }],
-  },
-  {
-    file: 'memory-stream',
-    title: 'Memory of a stream held open by a slow peer',
-    unit: 'resident, KiB for each of 1,000; less is better',
-    columns: [
-      { head: 'upload', scenario: 'memory-up', figure: 'eachKiB' },
-      { head: 'download', scenario: 'memory-down', figure: 'eachKiB' },
-    ],
-  },
-  {
-    file: 'memory-idle',
-    title: 'Memory of an idle connection',
-    unit: 'resident, KiB for each of 10,000; less is better',
-    columns: [{ head: 'idle', scenario: 'memory-idle', figure: 'eachKiB' }],
-  },
-];
-
-function writePlots(results: Results, dir: string): void {
-  for (const { file, title, unit, columns, cut } of plots) {
-    const rows = results.peers
-      .map(({ name, title: label }) => ({
-        label,
-        highlight: name === 'sluice',
-        values: columns.map((column) => cell(results, name, column)),
-      }))
-      .filter(({ values }) => values.some((value) => value !== undefined));
-    if (rows.length === 0) continue;
-    const middle = median(rows.flatMap(({ values }) => values.filter((value) => value !== undefined)));
-    const chart = { title, subtitle: unit, series: columns.map(({ head }) => head), rows };
-    writeFileSync(join(dir, `${file}.svg`), barChart(cut ? { ...chart, cutAt: 5 * middle } : chart));
-  }
 }
 
 const begin = '<!-- bench:begin -->';

@@ -56,7 +56,8 @@ function held(name: string, amount: (peer: Peer) => number, group: (count: numbe
           restMiB: atRest / 1024,
           pipes: result.most.pipes - pipesBefore,
           held: count,
-          ...(counted && { splicedShare: counted.spliced / (counted.spliced + counted.copied) }),
+          ...(counted &&
+            name !== 'memory-idle' && { splicedShare: counted.spliced / (counted.spliced + counted.copied) }),
         };
       } finally {
         await running.stop();

@@ -1,14 +1,19 @@
-// The chunked transfer coding (RFC 9112, section 7.1), framing only: data is moved by the caller, mostly without
-// ever being seen. Pure bytes: fuzzed by test/fuzz/chunk-decoder.cc, and against src/http1/chunked.ts, which follows the
-// same rules, by test/fuzz/differential.fuzz.ts:
-//   1. A size line is 1 to 13 hexadecimal digits, then CRLF, or a `;` and an extension before the CRLF. No sign, no
+// The chunked transfer coding (RFC 9112, section 7.1), framing only: data is moved by the caller, mostly
+// without ever being seen. Pure bytes: fuzzed by test/fuzz/chunk-decoder.cc, and against
+// src/http1/chunked.ts, which follows the same rules, by test/fuzz/differential.fuzz.ts:
+//   1. A size line is 1 to 13 hexadecimal digits, then CRLF, or a `;` and an extension before the CRLF. No
+//   sign, no
 //      `0x`, no whitespace around the digits. Leading zeros count as digits.
-//   2. An extension is dropped. Between its `;` and its CRLF are at most 256 bytes, none of them a control character
+//   2. An extension is dropped. Between its `;` and its CRLF are at most 256 bytes, none of them a control
+//   character
 //      other than HTAB.
 //   3. After the data of a chunk comes CRLF exactly. Lines end in CRLF: no bare CR, no bare LF.
-//   4. A chunk of size 0 is the last. Trailer lines follow, then an empty line: with their CRLFs at most 8 KiB, at
-//      most 100 lines, each a valid field line as in a head (token, colon, no control characters, no folding).
-//   5. Trailers that could change what the head said are dropped (`is_barred_trailer`), the others kept in order, each
+//   4. A chunk of size 0 is the last. Trailer lines follow, then an empty line: with their CRLFs at most 8
+//   KiB, at
+//      most 100 lines, each a valid field line as in a head (token, colon, no control characters, no
+//      folding).
+//   5. Trailers that could change what the head said are dropped (`is_barred_trailer`), the others kept in
+//   order, each
 //      as `name: value`: again at most 8 KiB.
 #pragma once
 
@@ -54,7 +59,19 @@ class ChunkDecoder {
 
  private:
   enum class State : uint8_t {
-    SizeFirst, Size, Extension, SizeLf, Data, DataCr, DataLf, LineFirst, Line, LineLf, EndLf, Done, Malformed
+    SizeFirst,
+    Size,
+    Extension,
+    SizeLf,
+    Data,
+    DataCr,
+    DataLf,
+    LineFirst,
+    Line,
+    LineLf,
+    EndLf,
+    Done,
+    Malformed
   };
 
   static int hex(char c) {
@@ -64,9 +81,7 @@ class ChunkDecoder {
     return -1;
   }
 
-  static bool is_control(char c) {
-    return (static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f;
-  }
+  static bool is_control(char c) { return (static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f; }
 
   void fail() { state_ = State::Malformed; }
 
@@ -78,7 +93,8 @@ class ChunkDecoder {
         const int digit = hex(c);
         if (digit >= 0) {
           if (++digits_ > kMaxDigits) return fail();
-          size_ = state_ == State::SizeFirst ? static_cast<uint64_t>(digit) : size_ * 16 + static_cast<uint64_t>(digit);
+          size_ = state_ == State::SizeFirst ? static_cast<uint64_t>(digit)
+                                             : size_ * 16 + static_cast<uint64_t>(digit);
           state_ = State::Size;
         } else if (state_ == State::Size && c == ';') {
           state_ = State::Extension;

@@ -14,7 +14,8 @@ inline size_t leading_empty_lines(const char* bytes, size_t length) {
 }
 
 // Offset behind the empty line that ends a head, or 0 when it has not come yet. Bytes before `from` are known
-// to hold no end. Bare LFs end a head too, so that it reaches the parser, which refuses it, rather than a timeout.
+// to hold no end. Bare LFs end a head too, so that it reaches the parser, which refuses it, rather than a
+// timeout.
 inline size_t head_end(const char* bytes, size_t length, size_t from) {
   // An end that begins in the known part may be up to two bytes long there: LF, CR.
   const char* at = bytes + (from > 2 ? from - 2 : 0);
@@ -29,15 +30,15 @@ inline size_t head_end(const char* bytes, size_t length, size_t from) {
   return 0;
 }
 
-// Where a head lies in what has come so far: behind `skip` bytes of empty lines, and `end` bytes long, or 0 while it is
-// not complete.
+// Where a head lies in what has come so far: behind `skip` bytes of empty lines, and `end` bytes long, or 0
+// while it is not complete.
 struct HeadSpan {
   size_t skip;
   size_t end;
 };
 
-// `scanned` bytes were looked at before and kept, the empty lines in front of them dropped. Finds the same head
-// however the bytes were cut.
+// `scanned` bytes were looked at before and kept, the empty lines in front of them dropped. Finds the same
+// head however the bytes were cut.
 inline HeadSpan find_head(const char* bytes, size_t length, size_t scanned) {
   // A single byte that was kept may be the CR of an empty line whose LF has come only now.
   const size_t skip = scanned <= 1 ? leading_empty_lines(bytes, length) : 0;

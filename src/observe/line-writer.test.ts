@@ -7,55 +7,79 @@ import { test } from 'node:test';
 const timeout = 20_000;
 const writer = new URL('./line-writer.ts', import.meta.url).href;
 
-/**
- * A process of its own whose stdout is the writer's; `body` is its program after the writer is made. Node gives a
- * child a socket for a pipe; with `through` a shell puts a real pipe in between.
- */
-function writing(body: string): ChildProcess {
-  const program = `
+const slow = `
+  for (let number = 0; number < 20; number++) out.write(Buffer.from(String(number % 10).repeat(100_000)));
+  await out.close();`;
+const slowExpected = Array.from({ length: 20 }, (_, number) => String(number % 10).repeat(100_000)).join('');
+
+const gone = `
+  for (let round = 0; round < 5; round++) {
+    out.write(batch(100_000));
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  await out.close();`;
+
+const stuck = `
+  for (let round = 0; round < 40; round++) out.write(batch(2 ** 20));
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  await out.close();
+  console.error('closed');`;
+
+function program(body: string): string {
+  return `
     import { createLineWriter } from ${JSON.stringify(writer)};
     const out = createLineWriter('stdout', (why) => console.error(why));
     const batch = (size) => Buffer.alloc(size, 'x');
+    process.once('exit', () => console.error('ended'));
     ${body}`;
-  return spawn(process.execPath, ['--input-type=module', '--eval', program], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+}
+
+/** The program in a process of its own, its stdout a socket, which is what Node makes of 'pipe'. */
+function toSocket(body: string): ChildProcess {
+  const args = ['--input-type=module', '--eval', program(body)];
+  return spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+}
+
+/** The same with a real pipe to `reader`, a shell command; ends with the program's exit code. */
+function toPipe(body: string, reader: string): ChildProcess {
+  const line = `"$NODE" --input-type=module --eval "$PROGRAM" | (${reader}); exit \${PIPESTATUS[0]}`;
+  const env = { ...process.env, NODE: process.execPath, PROGRAM: program(body) };
+  return spawn('bash', ['-c', line], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+}
+
+async function outcome(child: ChildProcess) {
+  const [told, [code]] = await Promise.all([text(child.stderr!), once(child, 'exit')]);
+  return { told: told.trim().split('\n'), code };
 }
 
 test('a reader that is slow gets every byte, in order', { timeout }, async () => {
-  const child = writing(`
-    for (let number = 0; number < 20; number++) out.write(Buffer.from(String(number % 10).repeat(100_000)));
-    await out.close();`);
+  const socket = toSocket(slow);
+  const pipe = toPipe(slow, 'sleep 0.5; cat');
   await new Promise((resolve) => setTimeout(resolve, 500));
-  const [received] = await Promise.all([text(child.stdout!), once(child, 'exit')]);
-  assert.equal(
-    received,
-    Array.from({ length: 20 }, (_, number) => String(number % 10).repeat(100_000)).join(''),
-  );
+  for (const child of [socket, pipe]) {
+    const [received] = await Promise.all([text(child.stdout!), once(child, 'exit')]);
+    assert.equal(received, slowExpected);
+  }
 });
 
 test('a reader that is gone is told of once, and the process still ends', { timeout }, async () => {
-  const child = writing(`
-    for (let round = 0; round < 5; round++) {
-      out.write(batch(100_000));
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
-    await out.close();`);
-  child.stdout!.destroy();
-  const [told, [code]] = await Promise.all([text(child.stderr!), once(child, 'exit')]);
-  assert.equal(code, 0);
-  assert.equal(told.match(/EPIPE/g)?.length, 1);
+  const socket = toSocket(gone);
+  socket.stdout!.destroy();
+  for (const child of [socket, toPipe(gone, 'true')]) {
+    const { told, code } = await outcome(child);
+    assert.equal(code, 0);
+    assert.match(told[0]!, /EPIPE/);
+    assert.deepEqual(told.slice(1), ['ended']);
+  }
 });
 
-test('a reader that takes nothing costs a bounded memory, and does not keep the process from ending', {
+test('a reader that takes nothing costs bounded memory, and the process ends all the same', {
   timeout,
 }, async () => {
-  const child = writing(`
-    for (let round = 0; round < 40; round++) out.write(batch(2 ** 20));
-    await new Promise((resolve) => setTimeout(resolve, 50));
-    await out.close();
-    process.exit(0);`);
-  const [told, [code]] = await Promise.all([text(child.stderr!), once(child, 'exit')]);
-  assert.equal(code, 0);
-  assert.equal(told.match(/some are lost/g)?.length, 1);
+  for (const child of [toSocket(stuck), toPipe(stuck, 'sleep 4')]) {
+    const { told, code } = await outcome(child);
+    assert.equal(code, 0);
+    assert.match(told[0]!, /some are lost/);
+    assert.deepEqual(told.slice(1), ['closed', 'ended']);
+  }
 });

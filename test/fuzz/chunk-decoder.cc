@@ -1,5 +1,5 @@
-// Fuzzes the chunk decoder: what it says does not depend on how the bytes are cut, and is what a reference says that was
-// written from the rules alone, over the whole text, line by line.
+// Fuzzes the chunk decoder: what it says does not depend on how the bytes are cut, and is what a reference
+// says that was written from the rules alone, over the whole text, line by line.
 #include "chunk-decoder.h"
 
 #include <cctype>
@@ -14,7 +14,8 @@ using fuzz::check;
 namespace {
 
 bool has_controls(std::string_view text) {
-  return std::any_of(text.begin(), text.end(), [](unsigned char c) { return (c < 32 && c != 9) || c == 127; });
+  return std::any_of(text.begin(), text.end(),
+                     [](unsigned char c) { return (c < 32 && c != 9) || c == 127; });
 }
 
 // What comes before a CRLF. Without one it is unfinished, and may end in half of one.
@@ -36,7 +37,8 @@ bool is_size_line(const Line& line, uint64_t& size) {
   const size_t digits = std::min(line.text.find_first_not_of("0123456789abcdefABCDEF"), line.text.size());
   const std::string_view extension = line.text.substr(digits);
   if (digits > 13 || (digits == 0 && (line.ended || !extension.empty()))) return false;
-  if (!extension.empty() && (extension[0] != ';' || extension.size() > 257 || has_controls(extension))) return false;
+  if (!extension.empty() && (extension[0] != ';' || extension.size() > 257 || has_controls(extension)))
+    return false;
   size = std::strtoull(std::string(line.text.substr(0, digits)).c_str(), nullptr, 16);
   return true;
 }
@@ -47,10 +49,14 @@ bool is_barred(std::string name) {
     if (name.rfind(prefix, 0) == 0) return true;
   }
   const std::string barred =
-      " host transfer-encoding expect authorization es-secondary-authorization es-security-runas-user cookie forwarded"
-      " via traceparent tracestate x-elastic-product x-opaque-id x-proxy-roles x-proxy-user x-real-ip x-request-id"
-      " connection proxy-connection keep-alive te upgrade http2-settings proxy-authenticate proxy-authentication-info"
-      " proxy-authorization cache-control location max-forwards range retry-after set-cookie trailer www-authenticate ";
+      " host transfer-encoding expect authorization es-secondary-authorization es-security-runas-user cookie "
+      "forwarded"
+      " via traceparent tracestate x-elastic-product x-opaque-id x-proxy-roles x-proxy-user x-real-ip "
+      "x-request-id"
+      " connection proxy-connection keep-alive te upgrade http2-settings proxy-authenticate "
+      "proxy-authentication-info"
+      " proxy-authorization cache-control location max-forwards range retry-after set-cookie trailer "
+      "www-authenticate ";
   return barred.find(' ' + name + ' ') != std::string::npos;
 }
 
@@ -108,7 +114,8 @@ Body::Kind read_body(std::string_view bytes, Body& body) {
   }
 }
 
-// Whatever the reference says: what goes on to the next hop holds whole, clean lines, and no more than the limit.
+// Whatever the reference says: what goes on to the next hop holds whole, clean lines, and no more than the
+// limit.
 void check_clean(const std::string& trailer) {
   check(trailer.size() <= 8192, "trailers over the limit");
   for (std::string_view rest = trailer; !rest.empty();) {

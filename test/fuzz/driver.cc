@@ -1,6 +1,6 @@
-// Stands in for libFuzzer where there is no clang: runs a target on every file of the folders named, then on mutations of
-// them until the time is up. `driver SECONDS FINDING FOLDER...`; the input that was running when the target died is
-// written to FINDING.
+// Stands in for libFuzzer where there is no clang: runs a target on every file of the folders named, then on
+// mutations of them until the time is up. `driver SECONDS FINDING FOLDER...`; the input that was running when
+// the target died is written to FINDING.
 #include <sanitizer/common_interface_defs.h>
 
 #include <chrono>
@@ -43,19 +43,42 @@ class Mutator {
     for (size_t wounds = 1 + below(4); wounds > 0; --wounds) {
       const size_t at = below(text.size() + 1);
       switch (below(5)) {
-        case 0: text.insert(at, 1, static_cast<char>(below(256))); break;
-        case 1: text.erase(at, 1 + below(8)); break;
-        case 2: text.insert(at, text.substr(below(text.size() + 1), 1 + below(300))); break;
-        case 3: text.insert(at, words[below(std::size(words))]); break;
-        default: text = text.substr(0, at) + any(); break;
+        case 0:
+          text.insert(at, 1, static_cast<char>(below(256)));
+          break;
+        case 1:
+          text.erase(at, 1 + below(8));
+          break;
+        case 2:
+          text.insert(at, text.substr(below(text.size() + 1), 1 + below(300)));
+          break;
+        case 3:
+          text.insert(at, words[below(std::size(words))]);
+          break;
+        default:
+          text = text.substr(0, at) + any();
+          break;
       }
     }
     return text.substr(0, 20'000);
   }
 
  private:
-  static constexpr const char* words[] = {"\r", "\n", "\r\n", "\r\n\r\n", "\n\n", "0\r\n", "0\r\n\r\n", "f", ";", ":", " ", "\t",
-                                          "X: a\r\n", "Content-Length: 5\r\n", "transfer_encoding: chunked\r\n"};
+  static constexpr const char* words[] = {"\r",
+                                          "\n",
+                                          "\r\n",
+                                          "\r\n\r\n",
+                                          "\n\n",
+                                          "0\r\n",
+                                          "0\r\n\r\n",
+                                          "f",
+                                          ";",
+                                          ":",
+                                          " ",
+                                          "\t",
+                                          "X: a\r\n",
+                                          "Content-Length: 5\r\n",
+                                          "transfer_encoding: chunked\r\n"};
   size_t below(size_t bound) { return std::uniform_int_distribution<size_t>(0, bound - 1)(random_); }
   const std::string& any() { return seeds_[below(seeds_.size())]; }
 

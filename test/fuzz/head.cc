@@ -1,4 +1,5 @@
-// Fuzzes the head finder: it finds what a naive search finds, at the byte that completes it, however the bytes are cut.
+// Fuzzes the head finder: it finds what a naive search finds, at the byte that completes it, however the
+// bytes are cut.
 #include "head.h"
 
 #include <string>
@@ -57,7 +58,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   check(whole.start == expected.start && whole.end == expected.end, "not the head that a naive search finds");
   fuzz::in_pieces(bytes, [&](const fuzz::Pieces& pieces) {
     const Found found = incremental(pieces);
-    check(found.start == expected.start && found.end == expected.end, "the head depends on how the bytes are cut");
+    check(found.start == expected.start && found.end == expected.end,
+          "the head depends on how the bytes are cut");
   });
   return 0;
 }

@@ -41,8 +41,8 @@ class Cuts {
   uint64_t state_ = 0xcbf29ce484222325;
 };
 
-// Shows the bytes byte by byte, then in small pieces, then in large ones. Long inputs in large ones only: they are there for
-// the limits, and would cost most of the time.
+// Shows the bytes byte by byte, then in small pieces, then in large ones. Long inputs in large ones only:
+// they are there for the limits, and would cost most of the time.
 template <class Use>
 void in_pieces(std::string_view bytes, Use use) {
   Cuts cuts(bytes);

@@ -6,6 +6,7 @@ cd "$(dirname "$0")"
 
 missing=
 for tool in java mvn python3; do command -v "$tool" > /dev/null || missing+=" $tool"; done
+python3 -c 'import venv, ensurepip' 2> /dev/null || missing+=" python3-venv"
 if [ -n "$missing" ]; then
   echo "test-opensearch: not run, this machine has no$missing" >&2
   echo "0 passed, 0 failed, 1 skipped"
