@@ -29,7 +29,7 @@ engine: $(ENGINE) ## Build the native engine
 demo: setup engine build ## Stream a real 100 MB bulk up and 100 MB down through Sluice
 	@./sluice demo
 
-test: setup engine ## All tests that need nothing but this checkout
+test: setup engine build ## All tests that need nothing but this checkout
 	@$(NODE) --test --test-timeout=120000 --test-concurrency=2 $(TESTS)
 
 check: setup ## Format, lint, types, the dependency rule
@@ -46,7 +46,7 @@ bench: setup engine build ## Measure beside HAProxy, nginx, Envoy, Node and a ba
 fuzz: setup engine ## Fuzz the parsers and the relays for SECONDS_EACH (60)
 	@bash test/fuzz/fuzz.sh $(or $(SECONDS_EACH),60)
 
-test-opensearch: setup engine ## The official clients through Sluice to real OpenSearch and Elasticsearch
+test-opensearch: setup engine build ## The official clients through Sluice to real OpenSearch and Elasticsearch
 	@bash test/opensearch/run.sh
 
 test-sanitized: setup ## The engine's tests under ASan and UBSan

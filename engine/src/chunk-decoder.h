@@ -2,19 +2,15 @@
 // without ever being seen. Pure bytes: fuzzed by test/fuzz/chunk-decoder.cc, and against
 // src/http1/chunked.ts, which follows the same rules, by test/fuzz/differential.fuzz.ts:
 //   1. A size line is 1 to 13 hexadecimal digits, then CRLF, or a `;` and an extension before the CRLF. No
-//   sign, no
-//      `0x`, no whitespace around the digits. Leading zeros count as digits.
+//      sign, no `0x`, no whitespace around the digits. Leading zeros count as digits.
 //   2. An extension is dropped. Between its `;` and its CRLF are at most 256 bytes, none of them a control
-//   character
-//      other than HTAB.
+//      character other than HTAB.
 //   3. After the data of a chunk comes CRLF exactly. Lines end in CRLF: no bare CR, no bare LF.
-//   4. A chunk of size 0 is the last. Trailer lines follow, then an empty line: with their CRLFs at most 8
-//   KiB, at
-//      most 100 lines, each a valid field line as in a head (token, colon, no control characters, no
-//      folding).
+//   4. A chunk of size 0 is the last. Trailer lines follow, then an empty line: with their CRLFs at most
+//      8 KiB, at most 100 lines, each a valid field line as in a head (token, colon, no control characters,
+//      no folding).
 //   5. Trailers that could change what the head said are dropped (`is_barred_trailer`), the others kept in
-//   order, each
-//      as `name: value`: again at most 8 KiB.
+//      order, each as `name: value`: again at most 8 KiB.
 #pragma once
 
 #include <cstdint>

@@ -18,40 +18,15 @@ inline bool is_token(char c) {
 // caches and clients. `name` is in lower case, with `-` for each `_`.
 inline bool is_barred_trailer(std::string_view name) {
   static constexpr std::string_view prefixes[] = {"content-", "if-", "x-forwarded-"};
-  static constexpr std::string_view names[] = {"authorization",
-                                               "cache-control",
-                                               "connection",
-                                               "cookie",
-                                               "es-secondary-authorization",
-                                               "es-security-runas-user",
-                                               "expect",
-                                               "forwarded",
-                                               "host",
-                                               "http2-settings",
-                                               "keep-alive",
-                                               "location",
-                                               "max-forwards",
-                                               "proxy-authenticate",
-                                               "proxy-authentication-info",
-                                               "proxy-authorization",
-                                               "proxy-connection",
-                                               "range",
-                                               "retry-after",
-                                               "set-cookie",
-                                               "te",
-                                               "traceparent",
-                                               "tracestate",
-                                               "trailer",
-                                               "transfer-encoding",
-                                               "upgrade",
-                                               "via",
-                                               "www-authenticate",
-                                               "x-elastic-product",
-                                               "x-opaque-id",
-                                               "x-proxy-roles",
-                                               "x-proxy-user",
-                                               "x-real-ip",
-                                               "x-request-id"};
+  // clang-format off
+  static constexpr std::string_view names[] = {
+      "authorization", "cache-control", "connection", "cookie", "es-secondary-authorization",
+      "es-security-runas-user", "expect", "forwarded", "host", "http2-settings", "keep-alive", "location",
+      "max-forwards", "proxy-authenticate", "proxy-authentication-info", "proxy-authorization",
+      "proxy-connection", "range", "retry-after", "set-cookie", "te", "traceparent", "tracestate", "trailer",
+      "transfer-encoding", "upgrade", "via", "www-authenticate", "x-elastic-product", "x-opaque-id",
+      "x-proxy-roles", "x-proxy-user", "x-real-ip", "x-request-id"};
+  // clang-format on
   return std::any_of(std::begin(prefixes), std::end(prefixes),
                      [&](auto prefix) { return name.starts_with(prefix); }) ||
          std::find(std::begin(names), std::end(names), name) != std::end(names);

@@ -53,11 +53,9 @@ async function outcome(child: ChildProcess) {
 }
 
 test('a reader that is slow gets every byte, in order', { timeout }, async () => {
-  const socket = toSocket(slow);
-  const pipe = toPipe(slow, 'sleep 0.5; cat');
+  const children = [toSocket(slow), toPipe(slow, 'sleep 0.5; cat')];
   await new Promise((resolve) => setTimeout(resolve, 500));
-  for (const child of [socket, pipe]) {
-    const [received] = await Promise.all([text(child.stdout!), once(child, 'exit')]);
+  for (const received of await Promise.all(children.map((child) => text(child.stdout!)))) {
     assert.equal(received, slowExpected);
   }
 });
@@ -65,8 +63,7 @@ test('a reader that is slow gets every byte, in order', { timeout }, async () =>
 test('a reader that is gone is told of once, and the process still ends', { timeout }, async () => {
   const socket = toSocket(gone);
   socket.stdout!.destroy();
-  for (const child of [socket, toPipe(gone, 'true')]) {
-    const { told, code } = await outcome(child);
+  for (const { told, code } of await Promise.all([socket, toPipe(gone, 'true')].map(outcome))) {
     assert.equal(code, 0);
     assert.match(told[0]!, /EPIPE/);
     assert.deepEqual(told.slice(1), ['ended']);
@@ -76,8 +73,7 @@ test('a reader that is gone is told of once, and the process still ends', { time
 test('a reader that takes nothing costs bounded memory, and the process ends all the same', {
   timeout,
 }, async () => {
-  for (const child of [toSocket(stuck), toPipe(stuck, 'sleep 4')]) {
-    const { told, code } = await outcome(child);
+  for (const { told, code } of await Promise.all([toSocket(stuck), toPipe(stuck, 'sleep 4')].map(outcome))) {
     assert.equal(code, 0);
     assert.match(told[0]!, /some are lost/);
     assert.deepEqual(told.slice(1), ['closed', 'ended']);

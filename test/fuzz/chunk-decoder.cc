@@ -49,14 +49,11 @@ bool is_barred(std::string name) {
     if (name.rfind(prefix, 0) == 0) return true;
   }
   const std::string barred =
-      " host transfer-encoding expect authorization es-secondary-authorization es-security-runas-user cookie "
-      "forwarded"
-      " via traceparent tracestate x-elastic-product x-opaque-id x-proxy-roles x-proxy-user x-real-ip "
-      "x-request-id"
-      " connection proxy-connection keep-alive te upgrade http2-settings proxy-authenticate "
-      "proxy-authentication-info"
-      " proxy-authorization cache-control location max-forwards range retry-after set-cookie trailer "
-      "www-authenticate ";
+      " host transfer-encoding expect authorization es-secondary-authorization es-security-runas-user cookie"
+      " forwarded via traceparent tracestate x-elastic-product x-opaque-id x-proxy-roles x-proxy-user"
+      " x-real-ip x-request-id connection proxy-connection keep-alive te upgrade http2-settings"
+      " proxy-authenticate proxy-authentication-info proxy-authorization cache-control location max-forwards"
+      " range retry-after set-cookie trailer www-authenticate ";
   return barred.find(' ' + name + ' ') != std::string::npos;
 }
 
