@@ -78,7 +78,11 @@ function render(results: Results, table: Table): string {
     });
     if (cells.some((text) => text !== ''))
       lines.push(
-        line(name === 'sluice' ? [title, ...cells].map((text) => `**${text}**`) : [title, ...cells]),
+        line(
+          name === 'sluice'
+            ? [title, ...cells].map((text) => (text === '' ? '' : `**${text}**`))
+            : [title, ...cells],
+        ),
       );
   }
   if (lines.length === 4) return '';
@@ -116,18 +120,20 @@ function provenance(results: Results): string {
 function counted(results: Results): string {
   const figure = (scenario: string, name: string): number | undefined =>
     results.medians[scenario]?.sluice?.[name];
-  const each = (name: string, unit: string, scenarios: readonly string[]): string[] =>
+  const each = (name: string, write: (value: number) => string, scenarios: readonly string[]): string[] =>
     scenarios.flatMap((scenario) => {
       const value = figure(scenario, name);
-      return value === undefined
-        ? []
-        : [`${scenario} ${threeDigits(unit === '%' ? value * 100 : value)}${unit}`];
+      return value === undefined ? [] : [`${scenario} ${write(value)}`];
     });
+  const percent = (share: number): string => `${threeDigits(share * 100)} %`;
   const bodies = ['up-4', 'up-32', 'down-4', 'down-32', 'up-chunked-4', 'down-chunked-4'];
   const lines = [
-    ['System calls per GB', each('systemCallsPerGB', '', bodies)],
-    ['System calls per request', each('systemCallsPerRequest', '', ['post-1k', 'get-1k'])],
-    ['Bytes spliced', each('splicedShare', '%', [...bodies, 'memory-up', 'memory-down'])],
+    ['system calls per GB', each('systemCallsPerGB', threeDigits, bodies)],
+    ['system calls per request', each('systemCallsPerRequest', threeDigits, ['post-1k', 'get-1k'])],
+    [
+      'body bytes copied, all others spliced',
+      each('copiedShare', percent, [...bodies, 'memory-up', 'memory-down']),
+    ],
   ] as const;
   const told = lines.filter(([, values]) => values.length > 0);
   if (told.length === 0) return '';

@@ -8,7 +8,7 @@ const directions = ['up', 'down', 'up-chunked', 'down-chunked'] as const;
 /** How many bodies are in flight, and how many are moved in all. */
 const amounts = [
   { at: 4, requests: 24 },
-  { at: 32, requests: 64 },
+  { at: 32, requests: 48 },
   { at: 128, requests: 128 },
 ];
 
@@ -32,7 +32,7 @@ export const bodyScenarios: readonly Scenario[] = amounts.flatMap(({ at, request
           GBPerS: gigabytes / group.seconds,
           ...(counted && {
             systemCallsPerGB: counted.systemCalls / gigabytes,
-            splicedShare: counted.spliced / (counted.spliced + counted.copied),
+            copiedShare: counted.copied / (counted.spliced + counted.copied),
           }),
         };
       },

@@ -8,7 +8,7 @@ import type { Peer } from '../peers/peer.ts';
 import type { Figures, Scenario, Surroundings } from './scenario.ts';
 
 const streams = 1000;
-const settleMs = 1500;
+const settleMs = 1000;
 
 /** Held open by a slow server (`up`) or a slow client (`down`), in mid body. */
 const heldStreams = (direction: 'up' | 'down') =>
@@ -57,7 +57,7 @@ function held(name: string, amount: (peer: Peer) => number, group: (count: numbe
           pipes: result.most.pipes - pipesBefore,
           held: count,
           ...(counted &&
-            name !== 'memory-idle' && { splicedShare: counted.spliced / (counted.spliced + counted.copied) }),
+            name !== 'memory-idle' && { copiedShare: counted.copied / (counted.spliced + counted.copied) }),
         };
       } finally {
         await running.stop();

@@ -7,8 +7,10 @@ const small = (method: 'get' | 'post'): Scenario => ({
   name: `${method}-1k`,
   async measure(peer, { running, quick }) {
     const process = await running(peer);
+    // Some peers compile what is hot only when it is.
+    await load(process.port, [`${method}:conns=32,requests=20000`]);
     const { result, cpu, counted } = await watch(process, () =>
-      load(process.port, [`${method}:conns=32,requests=${quick ? 10_000 : 20_000}`]),
+      load(process.port, [`${method}:conns=32,requests=${quick ? 20_000 : 40_000}`]),
     );
     const [group] = result;
     if (!group) throw new Error('no report');

@@ -25,6 +25,9 @@ enum class EndKind : uint8_t { End, Reset, Timeout };
 enum class GoneKind : uint8_t { End, Reset, Data };
 
 struct Relay {
+  static constexpr uint32_t kFirstTake = 128 << 10;
+  static constexpr uint32_t kLeastTake = 8 << 10;
+
   // 0 where the body is thrown away.
   Id sink = 0;
   FramingKind framing = FramingKind::Length;
@@ -39,6 +42,9 @@ struct Relay {
   // Body bytes it may still take from the source.
   uint64_t budget = 0;
   uint32_t stall_timeout = 0;
+  // What it may take from the source at once: grows while the sink accepts all of it, shrinks when the sink leaves a
+  // rest, as under memory pressure it does in spite of the room it tells.
+  uint32_t take = kFirstTake;
   uint64_t spliced = 0;
   uint64_t copied = 0;
   ChunkDecoder decoder;
@@ -65,6 +71,7 @@ struct Connection {
   bool watched = false;
   bool watched_for_data = false;
   bool half_closed = false;  // FIN was sent
+  bool head_begun = false;   // its deadline runs, no longer the idle one
 
   uint32_t max_head = 0;
   uint32_t scanned = 0;

@@ -434,7 +434,8 @@ void Loop::read_head(Id id, uint32_t max, uint32_t idle_timeout, uint32_t timeou
   connection->max_head = std::min<uint32_t>(max, kMaxHead);
   connection->scanned = 0;
   connection->head_timeout = timeout;
-  set_deadline(*connection, connection->input.empty() ? idle_timeout : timeout);
+  connection->head_begun = !connection->input.empty();
+  set_deadline(*connection, connection->head_begun ? timeout : idle_timeout);
   if (connection->readable || !connection->input.empty()) schedule(*connection);
 }
 
@@ -458,7 +459,6 @@ void Loop::head_share(Connection& connection) {
     if (!fresh) connection.input.resize(before + static_cast<size_t>(std::max<ssize_t>(received, 0)));
     if (received > 0) {
       if (fresh) {
-        set_deadline(connection, connection.head_timeout);
         take_head(connection, into, static_cast<size_t>(received));
       } else {
         const std::string held = std::move(connection.input);
@@ -466,6 +466,11 @@ void Loop::head_share(Connection& connection) {
         take_head(connection, held.data(), held.size());
       }
       if (connection.reading != Connection::Reading::Head) return;
+      if (!connection.head_begun && !connection.input.empty()) {
+        // Once: empty lines neither begin a head nor put its deadline off.
+        connection.head_begun = true;
+        set_deadline(connection, connection.head_timeout);
+      }
       continue;
     }
     if (received < 0 && errno == EAGAIN) {

@@ -22,8 +22,9 @@ constexpr uint64_t kSmallChunk = 8 << 10;
 // With at least so much in the pipe and more to come, the kernel may wait for full segments.
 constexpr size_t kFullSegments = 64 << 10;
 // What the sink leaves in the pipe is moved to memory up to this, so that the pipe is free again.
-constexpr size_t kLeftover = 16 << 10;
-constexpr size_t kCopy = 64 << 10;
+constexpr size_t kLeftover = 8 << 10;
+// Without a pipe: what the sink does not accept of it stays in memory.
+constexpr size_t kCopy = 8 << 10;
 
 std::string_view size_line(uint64_t size, char (&text)[20]) {
   char* end = std::to_chars(text, text + 16, size, 16).ptr;
@@ -176,7 +177,9 @@ Loop::Share Loop::pump(Connection& source, Connection* sink, size_t& quota) {
 // Room in the sink, or 0: then the kernel will say when there is more. An edge-triggered EPOLLOUT comes only after a
 // send has failed or, as here, a poll has found no room.
 size_t Loop::room_in(Connection& sink) {
-  const size_t room = send_room(sink.fd.get());
+  // An eighth is left for what the kernel's own records of the segments take: else the pipe keeps a rest.
+  const size_t space = send_room(sink.fd.get());
+  const size_t room = space - space / 8;
   ++counters_.system_calls;
   if (room >= kFullSegments) return room;
   pollfd question{sink.fd.get(), POLLOUT, 0};
@@ -188,7 +191,8 @@ size_t Loop::room_in(Connection& sink) {
 
 // Empties the relay's pipe into the sink. Again: it is empty, go on. A small rest is taken into memory.
 Loop::Share Loop::drain_pipe(Connection& source, Connection& sink, bool more) {
-  Pipe& pipe = *source.relay->pipe;
+  Relay& relay = *source.relay;
+  Pipe& pipe = *relay.pipe;
   while (pipe.held > 0) {
     const unsigned flags = SPLICE_F_MOVE | SPLICE_F_NONBLOCK | (more && pipe.held >= kFullSegments ? SPLICE_F_MORE : 0);
     const ssize_t n = splice(pipe.read.get(), nullptr, sink.fd.get(), nullptr, pipe.held, flags);
@@ -205,7 +209,11 @@ Loop::Share Loop::drain_pipe(Connection& source, Connection& sink, bool more) {
       return end_relay(source, RelayEndKind::SinkReset);
     }
   }
-  if (pipe.held == 0) return Share::Again;
+  if (pipe.held == 0) {
+    relay.take = std::min<uint32_t>(relay.take * 2, kShare);
+    return Share::Again;
+  }
+  relay.take = std::max<uint32_t>(relay.take / 4, Relay::kLeastTake);
   if (pipe.held <= kLeftover) {
     const ssize_t n = ::read(pipe.read.get(), scratch_.get(), pipe.held);
     ++counters_.system_calls;
@@ -233,7 +241,7 @@ Loop::Share Loop::pump_plain(Connection& source, Connection& sink, size_t& quota
     if (relay.budget == 0) return starve(source);
     if (!sink.writable) return Share::Blocked;
     if (quota == 0) return Share::Again;
-    const uint64_t allowed = std::min<uint64_t>({rest, relay.budget, quota});
+    const uint64_t allowed = std::min<uint64_t>({rest, relay.budget, quota, relay.take});
 
     if (!source.input.empty()) {
       const size_t length = static_cast<size_t>(std::min<uint64_t>(allowed, source.input.size()));
@@ -359,7 +367,7 @@ size_t Loop::decode(Relay& relay, const char* bytes, size_t length, std::string&
 // Small chunks, or no pipe: many chunks in one read, copied.
 Loop::Share Loop::read_chunks(Connection& source, Connection& sink, size_t room, size_t& quota) {
   Relay& relay = *source.relay;
-  const size_t wanted = std::min({room, quota, relay.pipe ? kSmall : kCopy});
+  const size_t wanted = std::min({room, quota, kCopy});
   const ssize_t n = receive(source, scratch_.get(), wanted, 0);
   if (n < 0 && errno == EAGAIN) {
     source.readable = false;
@@ -380,7 +388,7 @@ Loop::Share Loop::read_chunks(Connection& source, Connection& sink, size_t room,
 Loop::Share Loop::gather_chunks(Connection& source, Connection& sink, size_t room, size_t& quota) {
   Relay& relay = *source.relay;
   Pipe& pipe = *relay.pipe;
-  const size_t wanted = std::min(room, quota);
+  const size_t wanted = std::min<size_t>({room, quota, relay.take});
   size_t gathered = 0;
   ssize_t ended = 1;  // as splice and recv tell: 0 the end, below 0 an error
   while (gathered < wanted && !relay.decoder.done() && !relay.decoder.malformed()) {

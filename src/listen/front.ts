@@ -12,7 +12,7 @@ export interface Client {
   /** No exchange is under way: a drain may close it. */
   idle: boolean;
   /** False once the drain has closed the idle ones: nobody is to become idle again. */
-  readonly mayWait: boolean;
+  readonly mayWait: () => boolean;
   /** When the kernel was last asked about it, by `performance.now()`. */
   measuredAt: number;
 }
@@ -47,15 +47,8 @@ export class Front {
     let open = 0;
     let paused = false;
     const listener = await this.#transport.listen(options, async (connection) => {
-      const front = this;
-      const client: Client = {
-        connection,
-        idle: true,
-        get mayWait() {
-          return !front.#closing;
-        },
-        measuredAt: Number.NEGATIVE_INFINITY,
-      };
+      const mayWait = () => !this.#closing;
+      const client: Client = { connection, idle: true, mayWait, measuredAt: Number.NEGATIVE_INFINITY };
       this.#clients.add(client);
       open += 1;
       if (open >= options.maxConnections && !paused) {

@@ -47,7 +47,7 @@ export function createProxy(options: ProxyOptions): Proxy {
       client.idle = false;
       after = await exchangeWith(client, head);
       // Its answer was begun before the drain, and so said nothing of a close.
-      if (after === 'next' && !client.mayWait) after = 'linger';
+      if (after === 'next' && !client.mayWait()) after = 'linger';
     }
     if (after === 'linger') await connection.linger(limits.lingerBytes, timeouts.linger);
   }

@@ -42,7 +42,7 @@ onEachTransport('the balance', (kind) => {
       assert.ok(stand.cluster.nodes[busy]!.bytesInFlight >= 16 * MIB);
       const small = await stand.client();
       for (let i = 0; i < 30; i++) {
-        await small.write(post(10) + '0123456789');
+        await small.write(`${post(10)}0123456789`);
         await readWhole(small);
         assert.equal((await stand.ended()).node, stand.cluster.nodes[free]!.name);
       }
