@@ -24,9 +24,12 @@ fi
 say() { echo "bench: $*" >&2; }
 
 [ "$(uname -s)" = Linux ] || { say "the measurements need Linux (namespaces, splice, /proc)" && exit 1; }
-for tool in g++ make python3 setpriv unshare; do
+for tool in flock g++ make python3 setpriv unshare; do
   command -v "$tool" > /dev/null || { say "needs $tool" && exit 1; }
 done
+# Two runs at once would measure each other, and share the users that their peers run as.
+exec 9> "${TMPDIR:-/tmp}/sluice-bench-$(id -u).lock"
+flock --nonblock 9 || { say "another run is going on" && exit 1; }
 make -s -C "$root/bench/native"
 ulimit -n "$(ulimit -Hn)"
 

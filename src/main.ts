@@ -1,6 +1,7 @@
 /** Wiring: the only place that builds the parts and puts them together. */
 import { createAdmin } from './admin/server.ts';
 import { execute } from './cli/execute.ts';
+import { version } from './cli/version.ts';
 import type { Config } from './config/config.ts';
 import type { Observer } from './exchange.ts';
 import { Front } from './listen/front.ts';
@@ -53,6 +54,7 @@ async function run(config: Config): Promise<void> {
       transports.map((transport) => ({ kind: transport.kind, counters: transport.counters() })),
     ready: () => ready,
     inFlight: () => proxy.inFlight,
+    version,
     nodes: () =>
       cluster.nodes.map((node) => ({
         node: node.name,

@@ -184,16 +184,15 @@ export class Conversation {
   }
 
   async #unanswered(why: Failure): Promise<Ended> {
-    const untouched = this.#isUntouched();
+    const untouched = this.#isUntouched;
     await this.#stopUpload();
     this.#lease.drop();
     return { kind: 'unanswered', failure: this.#fault ?? why, untouched };
   }
 
-  /** A chunked body whose relay has begun may have lost a size line, even when no data has moved. */
-  #isUntouched(): boolean {
-    if (this.#upload === undefined) return true;
-    return this.#head.framing.kind === 'length' && this.#upload.relay.moved === 0;
+  /** A relay that has begun may hold bytes that it took from the client and could not hand on: they are lost. */
+  get #isUntouched(): boolean {
+    return this.#upload === undefined;
   }
 
   async #passBack(answer: ResponseHead): Promise<Ended> {

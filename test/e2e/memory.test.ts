@@ -53,6 +53,7 @@ describe('2 GB through ./sluice run', () => {
       }
     });
     await using sluice = await SluiceProcess.start([origin.port]);
+    const atRest = sluice.peakMemory();
     const digest = expectedDigest();
     const client = await sluice.client();
     await client.write(`POST /_bulk HTTP/1.1\r\nHost: es\r\nContent-Length: ${size}\r\n\r\n`);
@@ -65,6 +66,9 @@ describe('2 GB through ./sluice run', () => {
     client.destroy();
     sluice.signal('SIGTERM');
     assert.equal(await sluice.exit(), 0);
-    assert.ok(peak < bound, `${Math.round(peak / MIB)} MiB at its peak`);
+    const told = `${Math.round(peak / MIB)} MiB at its peak, ${Math.round(atRest / MIB)} at rest`;
+    assert.ok(peak - atRest < 16 * MIB, told);
+    // Run from its TypeScript, the process holds 30 MiB more than when it is compiled.
+    assert.ok(peak < bound, `${told}: is dist/ older than src/ (make build)?`);
   });
 });

@@ -45,11 +45,17 @@ export function onEachTransport(name: string, suite: (kind: TransportKind) => vo
       beforeEach(() => {
         before = descriptors();
       });
-      afterEach(() => descriptorsBackTo(before));
+      afterEach(async () => {
+        assert.deepEqual(faults.splice(0), []);
+        await descriptorsBackTo(before);
+      });
       suite(kind);
     });
   }
 }
+
+/** What stands had left when they were closed: kept for the end of the test, so as not to hide what failed in it. */
+const faults: unknown[] = [];
 
 export function nodeAt(port: number): NodeAddress {
   return { name: `127.0.0.1:${port}`, host: '127.0.0.1', port, tls: undefined };
@@ -149,10 +155,12 @@ export class Stand {
       for (const { kind, counters } of [this.transport, this.secure].map(countersOf)) {
         await until(`no connection left in ${kind}`, () => counters().connections === 0);
       }
-    } finally {
-      this.transport.close();
-      this.secure.close();
+    } catch (fault) {
+      faults.push(fault);
     }
+    this.cluster.close();
+    this.transport.close();
+    this.secure.close();
   }
 
   #ended(exchange: Exchange): void {

@@ -108,6 +108,20 @@ export function headCases(wires: Wires): void {
     assert.ok(performance.now() - from < 1500);
   });
 
+  it('empty lines put no deadline off, whole or in halves', async () => {
+    for (const pieces of [['\r\n'], ['\r', '\n']]) {
+      const { peer, connection } = await wires.accepted();
+      const from = performance.now();
+      const result = read(connection, { idleTimeout: 300, timeout: 300 });
+      let turn = 0;
+      const trickle = setInterval(() => peer.socket.write(pieces[turn++ % pieces.length] ?? ''), 50);
+      const { kind } = await result;
+      clearInterval(trickle);
+      assert.equal(kind, 'timeout');
+      assert.ok(performance.now() - from < 1500);
+    }
+  });
+
   it('FIN between heads is a clean end, FIN in a head is not', async () => {
     const clean = await wires.accepted();
     clean.peer.end();
