@@ -524,7 +524,6 @@ void Loop::read_bytes(Id id, uint32_t max) {
 }
 
 void Loop::bytes_share(Connection& connection) {
-  if (window_used_ + kMaxHead > kWindow) flush_events();
   if (!connection.input.empty()) {
     const size_t length = std::min<size_t>(connection.input.size(), connection.max_head);
     connection.reading = Connection::Reading::Nothing;

@@ -87,9 +87,13 @@ export class UpstreamNode {
 
   /** The connection used last: the others can grow old and go. */
   takeIdle(): Connection | undefined {
-    const idle = this.#idle.pop();
-    idle?.connection.watch(null);
-    return idle?.connection;
+    for (let idle = this.#idle.pop(); idle; idle = this.#idle.pop()) {
+      idle.connection.watch(null);
+      if (idle.connection.quiet) return idle.connection;
+      // Gone, or dirty, in this very turn: its watcher was about to say so.
+      idle.connection.close();
+    }
+    return undefined;
   }
 
   /** Only after an exchange that ended exactly. A byte or an end that comes while it lies here closes it. */

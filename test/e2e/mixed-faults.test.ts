@@ -52,7 +52,7 @@ const servers: Record<string, Deed> = {
   },
   'closes-after': async (peer, head) => {
     const { digest } = await readBody(peer, head);
-    await peer.write(answerText(200, digest));
+    await peer.write(answerText(200, digest, 'Connection: close\r\n'));
     peer.end();
     return 'gone';
   },
@@ -98,7 +98,7 @@ async function serve(peer: RawPeer): Promise<void> {
   for (;;) {
     const head = await readHead(peer).catch(() => undefined);
     if (!head) break;
-    const deed = servers[head.target.slice(1)] ?? servers['length']!;
+    const deed = servers[head.target.slice(1)] ?? servers.length!;
     // A body that is cut by its client ends the connection; that is its own fault.
     if ((await deed(peer, head).catch(() => 'gone')) === 'gone') break;
   }

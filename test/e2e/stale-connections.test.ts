@@ -1,7 +1,7 @@
 /** A pooled connection that is dead costs no request, and no request is sent twice once its body has begun. */
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { bodyBlocks, digestOf } from '../support/body.ts';
+import { body, bodyBlocks, digestOf } from '../support/body.ts';
 import { sleep, until } from '../support/deadline.ts';
 import { readHead, readWhole } from '../support/http-peer.ts';
 import { answerText, Origin, type Script } from '../support/origin.ts';
@@ -129,6 +129,28 @@ onEachTransport('a stale connection', (kind) => {
       await client.write(`POST /_bulk HTTP/1.1\r\nHost: es\r\n${framing}`);
       assert.equal((await readWhole(client)).head.status, 502);
       assert.equal(origin.received.length + second.received.length, 1);
+    }
+  });
+
+  it('a body that was begun on a dead connection is never sent on without its beginning', async () => {
+    await using origin = await Origin.open(async (peer, nth, origin) => {
+      // Every connection dies within a turn or two of its answer, about when the next request is there.
+      const received = await origin.receive(peer);
+      await peer.write(answerText(200, received?.digest ?? ''));
+      for (let turns = nth % 4; turns > 0; turns--) await new Promise((resolve) => setImmediate(resolve));
+      if (nth % 2 === 0) peer.reset();
+      else peer.destroy();
+    });
+    await using stand = await Stand.open(kind, { nodes: [origin.port], preflight: noPreflight });
+    const client = await stand.client();
+    const bytes = body(20_000);
+    for (let round = 0; round < 300; round++) {
+      await client.write(`POST /_bulk HTTP/1.1\r\nHost: es\r\nContent-Length: ${bytes.length}\r\n\r\n`);
+      await client.write(bytes);
+      const { head, text } = await readWhole(client);
+      if (head.status === 200) assert.equal(text, digestOf([bytes]));
+      else assert.deepEqual([head.status, head.field('connection')], [502, undefined]);
+      assert.ok((await stand.ended()).endedAfter < 2000, 'the server waits for bytes that are lost');
     }
   });
 
