@@ -42,7 +42,17 @@ export const errors = {
   'client-gone': row('client', 499, 'The client closed the connection before the exchange ended.'),
   'client-stalled': row('client', 499, 'The client stopped reading the response.'),
 
+  // What a policy says. A deny's own status and reason win over these.
+  'path-ambiguous': row('client', 400, 'The path can be read in more than one way.'),
+  unauthenticated: row('client', 401, 'The credentials are missing or not valid.'),
+  'policy-denied': row('client', 403, 'No policy allows this request.'),
+  'body-too-large': row('client', 413, 'The request body is larger than the policy allows.'),
+  'policy-limited': row('client', 429, "The policy's limit is reached."),
+
   // Sluice itself.
+  'no-policies': row('proxy', 503, 'No policies have been loaded yet.'),
+  'identity-unavailable': row('proxy', 503, 'The credentials can not be verified at the moment.'),
+  'no-cluster': row('proxy', 503, 'The policy routes to a cluster that is not configured.'),
   'no-node': row('proxy', 503, 'No upstream node is available.'),
   'shutting-down': row('proxy', 503, 'The proxy is shutting down.'),
   internal: row('proxy', 500, 'The proxy failed.'),
