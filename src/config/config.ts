@@ -40,17 +40,77 @@ export interface NodeTls {
   readonly verify: boolean;
 }
 
+export interface ClusterConfig {
+  /** At least one, no two of the same name. */
+  readonly nodes: readonly NodeConfig[];
+  readonly socket: SocketConfig;
+  readonly pool: { readonly maxIdlePerNode: number; readonly idleTimeout: number };
+  readonly ejection: { readonly baseTime: number; readonly maxTime: number };
+}
+
+/** Paths are absolute. */
+export type SourceConfig =
+  | { readonly kind: 'path'; readonly path: string }
+  | {
+      readonly kind: 'url';
+      readonly url: string;
+      readonly interval: number;
+      readonly tokenFile: string | undefined;
+      readonly caFile: string | undefined;
+    }
+  | {
+      readonly kind: 's3';
+      readonly bucket: string;
+      readonly prefix: string;
+      readonly region: string | undefined;
+      readonly endpoint: string | undefined;
+      readonly pathStyle: boolean;
+      readonly interval: number;
+    }
+  | {
+      readonly kind: 'kubernetes';
+      readonly namespace: string | undefined;
+      readonly labelSelector: string | undefined;
+      readonly kubeconfig: string | undefined;
+      readonly context: string | undefined;
+    };
+
+export interface PoliciesConfig {
+  readonly sources: readonly SourceConfig[];
+  readonly default: 'deny' | 'allow';
+  readonly onStart: 'wait' | 'deny' | 'allow';
+  readonly secrets: { readonly directory: string | undefined };
+}
+
+export interface IdentityConfig {
+  readonly tokens: readonly TokenIssuerConfig[];
+  /** Files of hashes. */
+  readonly users: string | undefined;
+  readonly apiKeys: string | undefined;
+}
+
+export interface TokenIssuerConfig {
+  readonly issuer: string;
+  readonly audiences: readonly string[];
+  readonly jwks:
+    | { readonly kind: 'url'; readonly url: string }
+    | { readonly kind: 'file'; readonly file: string };
+  readonly algorithms: readonly string[];
+  readonly clockTolerance: number;
+  readonly subjectClaim: string;
+}
+
 export interface Config {
   /** At least one. */
   readonly listen: readonly ListenConfig[];
   readonly admin: { readonly host: string; readonly port: number };
-  readonly upstream: {
-    /** At least one, no two of the same name. */
-    readonly nodes: readonly NodeConfig[];
-    readonly socket: SocketConfig;
-    readonly pool: { readonly maxIdlePerNode: number; readonly idleTimeout: number };
-    readonly ejection: { readonly baseTime: number; readonly maxTime: number };
-  };
+  /** The cluster named `default`. */
+  readonly upstream: ClusterConfig;
+  /** The others, by name. */
+  readonly clusters: Readonly<Record<string, ClusterConfig>>;
+  /** Undefined: requests are not judged. */
+  readonly policies: PoliciesConfig | undefined;
+  readonly identity: IdentityConfig;
   /** A threshold of Infinity is off. */
   readonly preflight: { readonly threshold: number; readonly timeout: number };
   readonly timeouts: {

@@ -11,6 +11,7 @@ export const defaults = {
   keepAlive: { idle: '60s', interval: '20s', count: 3 },
   pool: { maxIdlePerNode: 128, idleTimeout: '60s' },
   ejection: { baseTime: '1s', maxTime: '30s' },
+  policies: { interval: '10s' },
   preflight: { threshold: '1MiB', timeout: '1s' },
   timeouts: {
     head: '10s',

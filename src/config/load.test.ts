@@ -66,6 +66,9 @@ test('every setting has a default but the nodes', () => {
       pool: { maxIdlePerNode: 128, idleTimeout: 60_000 },
       ejection: { baseTime: 1000, maxTime: 30_000 },
     },
+    clusters: {},
+    policies: undefined,
+    identity: { tokens: [], users: undefined, apiKeys: undefined },
     preflight: { threshold: 2 ** 20, timeout: 1000 },
     timeouts: {
       head: 10_000,

@@ -2,7 +2,17 @@
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { isMap, isNode, isScalar, LineCounter, type ParsedNode, parseDocument } from 'yaml';
-import type { Config, ListenConfig, NodeConfig, SocketConfig } from './config.ts';
+import type {
+  ClusterConfig,
+  Config,
+  IdentityConfig,
+  ListenConfig,
+  NodeConfig,
+  PoliciesConfig,
+  SocketConfig,
+  SourceConfig,
+  TokenIssuerConfig,
+} from './config.ts';
 import { explain, type Finding, type Path } from './explain.ts';
 import { type Flagged, type Flags, layFlags } from './flags.ts';
 import { type Settings, schema } from './schema.ts';
@@ -82,40 +92,97 @@ export function parseConfig(text: string, fileName: string, flags: Flags = {}): 
   const checked = schema.safeParse(flagged.content, { reportInput: true });
   if (!checked.success) return invalid(...explain(checked.error.issues).map(problem));
   const folder = dirname(resolve(fileName));
-  const { caFile } = checked.data.upstream.tls;
-  const ca = caFile === undefined ? undefined : readText(caFile, folder);
-  if (ca?.kind === 'wrong' || (ca !== undefined && !ca.value.includes('-----BEGIN CERTIFICATE-----'))) {
-    const { wrong, fix } =
-      ca.kind === 'wrong' ? ca : { wrong: 'holds no certificate', fix: 'give a PEM file' };
-    return invalid(
-      problem({ path: ['upstream', 'tls', 'caFile'], wrong: `${caFile} ${wrong}`, fix, atKey: false }),
-    );
+  const authorities = new Map<string, string>();
+  for (const [path, caFile] of authorityFiles(checked.data)) {
+    const ca = readText(caFile, folder);
+    if (ca.kind === 'value' && ca.value.includes('-----BEGIN CERTIFICATE-----'))
+      authorities.set(caFile, ca.value);
+    else {
+      const { wrong, fix } =
+        ca.kind === 'wrong' ? ca : { wrong: 'holds no certificate', fix: 'give a PEM file' };
+      return invalid(problem({ path, wrong: `${caFile} ${wrong}`, fix, atKey: false }));
+    }
   }
-  return { kind: 'loaded', config: finish(checked.data, folder, ca?.value) };
+  return { kind: 'loaded', config: finish(checked.data, folder, authorities) };
 }
 
-function finish(settings: Settings, folder: string, ca: string | undefined): Config {
-  const { admin, upstream, accessLog } = settings;
-  const { serverName, verify } = upstream.tls;
+/** Where the files of authorities are named, and the files. */
+function authorityFiles({ upstream, clusters }: Settings): readonly (readonly [Path, string])[] {
+  const named: readonly (readonly [Path, Settings['upstream']])[] = [
+    [['upstream'], upstream],
+    ...Object.entries(clusters).map(([name, cluster]) => [['clusters', name], cluster] as const),
+  ];
+  return named.flatMap(([path, { tls }]) =>
+    tls.caFile === undefined ? [] : [[[...path, 'tls', 'caFile'], tls.caFile] as const],
+  );
+}
+
+function finish(settings: Settings, folder: string, authorities: ReadonlyMap<string, string>): Config {
+  const { admin, upstream, clusters, policies, identity, accessLog } = settings;
   const inFile = !['stdout', 'stderr'].includes(accessLog.destination);
+  const clusterOf = (cluster: Settings['upstream']): ClusterConfig => finishCluster(cluster, authorities);
   return {
     ...settings,
     listen: settings.listen.map(
       ({ address, socket, ...rest }): ListenConfig => ({ ...address, ...rest, socket: flatten(socket) }),
     ),
     admin: admin.address,
-    upstream: {
-      nodes: upstream.nodes.map(({ secure, ...node }): NodeConfig => {
-        return { ...node, tls: secure ? { serverName: serverName ?? node.host, ca, verify } : undefined };
-      }),
-      socket: flatten(upstream.socket),
-      pool: upstream.pool,
-      ejection: upstream.ejection,
-    },
+    upstream: clusterOf(upstream),
+    clusters: Object.fromEntries(Object.entries(clusters).map(([name, one]) => [name, clusterOf(one)])),
+    policies: policies && finishPolicies(policies, folder),
+    identity: finishIdentity(identity, folder),
     accessLog: {
       ...accessLog,
       destination: inFile ? resolve(folder, accessLog.destination) : accessLog.destination,
     },
+  };
+}
+
+function finishCluster(
+  cluster: Settings['upstream'],
+  authorities: ReadonlyMap<string, string>,
+): ClusterConfig {
+  const { caFile, serverName, verify } = cluster.tls;
+  const ca = caFile === undefined ? undefined : authorities.get(caFile);
+  return {
+    nodes: cluster.nodes.map(({ secure, ...node }): NodeConfig => {
+      return { ...node, tls: secure ? { serverName: serverName ?? node.host, ca, verify } : undefined };
+    }),
+    socket: flatten(cluster.socket),
+    pool: cluster.pool,
+    ejection: cluster.ejection,
+  };
+}
+
+function finishPolicies(policies: NonNullable<Settings['policies']>, folder: string): PoliciesConfig {
+  const inFolder = (file: string | undefined) => (file === undefined ? undefined : resolve(folder, file));
+  const sources = policies.sources.map((source): SourceConfig => {
+    if ('path' in source) return { kind: 'path', path: resolve(folder, source.path) };
+    if ('url' in source) {
+      const { url, interval, tokenFile, caFile } = source;
+      return { kind: 'url', url, interval, tokenFile: inFolder(tokenFile), caFile: inFolder(caFile) };
+    }
+    if ('s3' in source) {
+      const { region, endpoint, ...rest } = source.s3;
+      return { kind: 's3', region, endpoint, ...rest, interval: source.interval };
+    }
+    const { namespace, labelSelector, kubeconfig, context } = source.kubernetes;
+    return { kind: 'kubernetes', namespace, labelSelector, kubeconfig: inFolder(kubeconfig), context };
+  });
+  return { ...policies, sources, secrets: { directory: inFolder(policies.secrets.directory) } };
+}
+
+function finishIdentity({ tokens, users, apiKeys }: Settings['identity'], folder: string): IdentityConfig {
+  return {
+    tokens: tokens.map(({ jwksUrl, jwksFile, ...issuer }): TokenIssuerConfig => {
+      const jwks: TokenIssuerConfig['jwks'] =
+        jwksUrl === undefined
+          ? { kind: 'file', file: resolve(folder, jwksFile ?? '') }
+          : { kind: 'url', url: jwksUrl };
+      return { ...issuer, jwks };
+    }),
+    users: users && resolve(folder, users.file),
+    apiKeys: apiKeys && resolve(folder, apiKeys.file),
   };
 }
 

@@ -25,8 +25,9 @@ export function referenceTable(): string {
 function* settings(described: Described, prefix: string): Generator<readonly [string, Described]> {
   for (const [key, value] of Object.entries(described.properties ?? {})) {
     const path = `${prefix}${key}`;
-    const list = value.anyOf?.find(({ items }) => items?.properties)?.items;
-    if (list !== undefined) yield* settings(list, `${path}[].`);
+    const items = value.items ?? value.anyOf?.find(({ items }) => items?.properties)?.items;
+    const forms = (items?.anyOf ?? [items]).flatMap((form) => (form?.properties === undefined ? [] : [form]));
+    if (forms.length > 0) for (const form of forms) yield* settings(form, `${path}[].`);
     else if (value.properties !== undefined) yield* settings(value, `${path}.`);
     else yield [path, value];
   }
