@@ -6,10 +6,10 @@ NODE_HOME := node_modules/node-linux-$(ARCH)
 NODE = $(if $(wildcard $(NODE_HOME)/bin/node),$(NODE_HOME)/bin/node,node)
 ENGINE := engine/build/Release/sluice_engine.node
 ENGINE_SOURCES := $(wildcard engine/src/*.cc engine/src/*.h) engine/binding.gyp
-TESTS = $(shell git ls-files --cached --others --exclude-standard -- 'src/*.test.ts' 'test/*.test.ts' 'bench/*.test.ts' | grep -v '^test/opensearch/')
+TESTS = $(shell git ls-files --cached --others --exclude-standard -- 'src/*.test.ts' 'test/*.test.ts' 'bench/*.test.ts' | grep -vE '^test/(opensearch|kubernetes|s3)/')
 
 .DEFAULT_GOAL := help
-.PHONY: help setup engine demo test check format bench fuzz test-opensearch test-sanitized build clean
+.PHONY: help setup engine demo test check format bench fuzz test-opensearch test-kubernetes test-s3 endpoint-table test-sanitized build clean
 
 help: ## What there is to run
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -48,6 +48,15 @@ fuzz: setup engine ## Fuzz the parsers and the relays for SECONDS_EACH (60)
 
 test-opensearch: setup engine build ## The official clients through Sluice to real OpenSearch and Elasticsearch
 	@bash test/opensearch/run.sh
+
+test-kubernetes: setup ## Policies from the cluster, with a real kube-apiserver
+	@bash test/kubernetes/run.sh
+
+test-s3: setup ## Policies from a bucket, with a server that speaks S3's API
+	@bash test/s3/run.sh
+
+endpoint-table: setup ## Make the table of endpoints and its page anew
+	@$(NODE) tools/endpoint-table.ts
 
 test-sanitized: setup ## The engine's tests under ASan and UBSan
 	@bash engine/test-sanitized.sh $(NODE) $(NODE_HOME)

@@ -29,6 +29,16 @@ export interface Exchange {
   status: number;
   readonly request: BodyRecord;
   readonly response: BodyRecord;
+  /** What the head asks for, as the endpoint table names it: `bulk`; empty where nothing was judged. */
+  endpoint: string;
+  /** The policy that decided; `default` where none matched, empty where nothing was judged. */
+  policy: string;
+  /** Policies of action `audit` that would have denied it. */
+  audited: readonly string[];
+  /** Who sent it, as far as it is known: the kind and the name, `user alice`; claimed ones end in a `?`. */
+  principal: string;
+  /** Milliseconds that it waited for the policy's limits. */
+  queuedFor: number;
   cluster: string;
   /** `host:port` of the node that served it; empty when none did. */
   node: string;
@@ -60,6 +70,8 @@ export interface Observer {
   ended(exchange: Exchange): void;
 }
 
+const none: readonly string[] = [];
+
 export function beginExchange(id: string, clientAddress: string, clientPort: number): Exchange {
   return {
     id,
@@ -72,6 +84,11 @@ export function beginExchange(id: string, clientAddress: string, clientPort: num
     status: 0,
     request: { framing: 'none', declared: undefined, bytes: 0, spliced: 0, copied: 0 },
     response: { framing: 'none', declared: undefined, bytes: 0, spliced: 0, copied: 0 },
+    endpoint: '',
+    policy: '',
+    audited: none,
+    principal: '',
+    queuedFor: 0,
     cluster: '',
     node: '',
     transport: '',

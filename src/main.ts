@@ -1,8 +1,9 @@
 /** Wiring: the only place that builds the parts and puts them together. */
+import type { PolicyReport, PolicySetReport } from './admin/contract.ts';
 import { createAdmin } from './admin/server.ts';
-import { execute } from './cli/execute.ts';
+import { execute, readerCommand } from './cli/execute.ts';
 import { version } from './cli/version.ts';
-import type { Config } from './config/config.ts';
+import type { ClusterConfig, Config, PoliciesConfig } from './config/config.ts';
 import type { Observer } from './exchange.ts';
 import { Front } from './listen/front.ts';
 import type { Transport } from './net/contract.ts';
@@ -11,6 +12,8 @@ import { createStreamsTransport } from './net/streams.ts';
 import { createAccessLog } from './observe/access-log.ts';
 import { createLog, type Log } from './observe/log.ts';
 import { createMetrics } from './observe/metrics.ts';
+import type { PolicySources } from './observe/policy-metrics.ts';
+import type { PolicyService } from './policy/service.ts';
 import type { ProxyOptions } from './proxy/options.ts';
 import { createProxy } from './proxy/proxy.ts';
 import { Cluster } from './upstream/cluster.ts';
@@ -22,13 +25,18 @@ async function run(config: Config): Promise<void> {
   const plain = chooseTransport(config.transport, streams, log);
   const transports = plain === streams ? [streams] : [plain, streams];
 
-  const cluster = new Cluster({
-    name: 'default',
-    nodes: config.upstream.nodes,
-    pool: config.upstream.pool,
-    ejection: config.upstream.ejection,
-    dial: { plain, secure: streams, timeout: config.timeouts.connect, socket: config.upstream.socket },
-  });
+  const openCluster = (name: string, { socket, ...rest }: ClusterConfig): Cluster =>
+    new Cluster({
+      name,
+      ...rest,
+      dial: { plain, secure: streams, timeout: config.timeouts.connect, socket },
+    });
+  const cluster = openCluster('default', config.upstream);
+  const clusters = new Map(
+    Object.entries(config.clusters).map(([name, one]) => [name, openCluster(name, one)]),
+  );
+  const all = [cluster, ...clusters.values()];
+  const policies = config.policies && (await servePolicies(config.policies, config, log));
   const accessLog = config.accessLog.enabled
     ? createAccessLog(config.accessLog.destination, (why) =>
         log.error({ why }, 'the access log can not be written'),
@@ -37,6 +45,8 @@ async function run(config: Config): Promise<void> {
   const observers: Observer[] = accessLog ? [accessLog] : [];
   const options: ProxyOptions = {
     cluster,
+    clusters,
+    judge: policies?.judge,
     observers,
     trust: config.forwarded.trust,
     draining: () => front.draining,
@@ -47,7 +57,12 @@ async function run(config: Config): Promise<void> {
   const proxy = createProxy(options);
   const front = new Front(plain, proxy.serve);
 
+  const signal = firstSignal();
   let ready = false;
+  const reason = (): string => {
+    if (ready) return 'serving';
+    return front.draining ? 'draining' : 'starting';
+  };
   const now = () => performance.now();
   const metrics = createMetrics({
     transports: () =>
@@ -56,20 +71,31 @@ async function run(config: Config): Promise<void> {
     inFlight: () => proxy.inFlight,
     version,
     nodes: () =>
-      cluster.nodes.map((node) => ({
-        node: node.name,
-        bytesInFlight: node.bytesInFlight,
-        idleConnections: node.idleConnections,
-        ejected: node.isEjected(now()),
-      })),
+      all.flatMap(({ name, nodes }) =>
+        nodes.map((node) => ({
+          cluster: name,
+          node: node.name,
+          bytesInFlight: node.bytesInFlight,
+          idleConnections: node.idleConnections,
+          ejected: node.isEjected(now()),
+        })),
+      ),
+    policies: policies && policySources(policies),
   });
   observers.push(metrics);
 
   const admin = await createAdmin({
     ...config.admin,
     metrics: () => metrics.text(),
-    readiness: () => ({ ready, reason: ready ? 'serving' : front.draining ? 'draining' : 'starting' }),
+    readiness: () => ({
+      ready,
+      reason: reason(),
+      ...(policies && { policies: withoutHits(policies.report()) }),
+    }),
+    policies: policies && (() => policies.report()),
   });
+  // A proxy that can't judge yet must not take clients whom another could serve.
+  if (policies !== undefined) await Promise.race([policies.ready, signal]);
   for (const listen of config.listen) {
     const listener = await front.listen({ ...listen, ...listen.socket });
     log.info({ host: listener.host, port: listener.port, transport: plain.kind }, 'listening');
@@ -77,17 +103,45 @@ async function run(config: Config): Promise<void> {
   ready = true;
 
   process.on('SIGHUP', () => accessLog?.reopen());
-  const signal = await firstSignal();
+  const told = await signal;
   ready = false;
-  log.info({ signal, connections: front.connections }, 'draining');
+  log.info({ signal: told, connections: front.connections }, 'draining');
   // An operator at a terminal does not wait for a load balancer.
-  const cut = await front.drain(signal === 'SIGINT' ? 0 : config.timeouts.accept, config.timeouts.drain);
+  const cut = await front.drain(told === 'SIGINT' ? 0 : config.timeouts.accept, config.timeouts.drain);
   if (cut > 0) log.warn({ connections: cut }, 'cut at the end of the drain');
-  cluster.close();
+  for (const one of all) one.close();
+  policies?.close();
   await accessLog?.close();
   await admin.close();
   for (const transport of transports) transport.close();
   log.info('stopped');
+}
+
+/** Loaded only where there are policies: it costs memory. */
+async function servePolicies(policies: PoliciesConfig, config: Config, log: Log): Promise<PolicyService> {
+  const { createPolicyService } = await import('./policy/service.ts');
+  return createPolicyService({
+    sources: policies.sources,
+    fallback: policies.default,
+    onStart: policies.onStart,
+    secretsDirectory: policies.secrets.directory,
+    identity: config.identity,
+    clusters: ['default', ...Object.keys(config.clusters)],
+    readerCommand: [...process.execArgv, process.argv[1] ?? '', readerCommand],
+    log,
+  });
+}
+
+function policySources(service: PolicyService): PolicySources {
+  return {
+    state: () => ({ ...service.report(), ...service.counts }),
+    hits: () => [...service.judge.hits].map(([policy, hits]) => ({ policy, ...hits })),
+    use: service.use,
+  };
+}
+
+function withoutHits({ hits: _, default: __, ...rest }: PolicyReport): PolicySetReport {
+  return rest;
 }
 
 function chooseTransport(wanted: Config['transport'], streams: Transport, log: Log): Transport {

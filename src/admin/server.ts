@@ -1,10 +1,10 @@
 /**
- * The admin address: /livez, /readyz and /metrics, apart from the traffic it tells of. Over node:net and our
+ * The admin address: /livez, /readyz, /metrics and /policies, apart from the traffic it tells of. Over node:net and our
  * own parser, one request a connection: node:http would take 10 MB of the proxy's memory for three answers.
  */
 import { createServer, type Server, type Socket } from 'node:net';
 import { parseRequestHead } from '../http1/request-head.ts';
-import { adminPaths, type Liveness, type Readiness, type Refusal } from './contract.ts';
+import { adminPaths, type Liveness, type PolicyReport, type Readiness, type Refusal } from './contract.ts';
 
 export interface AdminOptions {
   /** An address, not a name. */
@@ -14,6 +14,8 @@ export interface AdminOptions {
   /** The exposition text. */
   readonly metrics: () => Promise<string>;
   readonly readiness: () => Readiness;
+  /** Undefined where requests are not judged. */
+  readonly policies?: (() => PolicyReport) | undefined;
 }
 
 export interface Admin {
@@ -88,16 +90,20 @@ async function answer(buffer: Buffer, end: number, options: AdminOptions): Promi
   }
 }
 
-async function tell(path: string, { metrics, readiness }: AdminOptions): Promise<Answer> {
+async function tell(path: string, { metrics, readiness, policies }: AdminOptions): Promise<Answer> {
   if (path === adminPaths.live) return json(200, { live: true });
   if (path === adminPaths.metrics) {
     return { status: 200, type: 'text/plain; version=0.0.4; charset=utf-8', text: await metrics() };
+  }
+  if (path === adminPaths.policies) {
+    const report = policies?.();
+    return report === undefined ? json(404, { error: 'no policies are configured' }) : json(200, report);
   }
   const state = readiness();
   return json(state.ready ? 200 : 503, state);
 }
 
-function json(status: Answer['status'], body: Liveness | Readiness | Refusal): Answer {
+function json(status: Answer['status'], body: Liveness | Readiness | PolicyReport | Refusal): Answer {
   return { status, type: 'application/json', text: `${JSON.stringify(body)}\n` };
 }
 

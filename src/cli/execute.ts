@@ -6,12 +6,20 @@ import { spawnSync } from 'node:child_process';
 import type { Config } from '../config/config.ts';
 import type { Actions, ExitCode } from './actions.ts';
 
+/** Starts the process that reads policies for a proxy: serve.ts. Not for people. */
+export const readerCommand = 'read-policies';
+
 /** These are answered by the whole command line, in this process. */
 const answeredHere = new Set(['--print-config', '--help', '-h']);
 
 /** Runs one command line (without node and script) to its end. Never rejects: errors are told on stderr. */
 export async function execute(argv: readonly string[], actions: Actions): Promise<ExitCode> {
   try {
+    if (argv[0] === readerCommand) {
+      const { serveReading } = await import('../policy/read/serve.ts');
+      await serveReading(process.stdin, process.stdout);
+      return 0;
+    }
     if (argv[0] !== 'run' || argv.some((one) => answeredHere.has(one))) {
       const { executeHere } = await import('./program.ts');
       return await executeHere(argv, actions);

@@ -68,7 +68,7 @@ function build(actions: Actions, finish: (code: ExitCode) => void): Command {
     .description('print the JSON Schema of sluice.yaml, for editors')
     .option('--table', 'print it as the Markdown table of docs/configuration.md')
     .action(({ table }: { table?: boolean }) => {
-      console.log(table ? referenceTable() : JSON.stringify(jsonSchema(), null, 2));
+      console.log(table ? referenceTable(jsonSchema()) : JSON.stringify(jsonSchema(), null, 2));
     });
 
   program

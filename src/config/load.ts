@@ -1,7 +1,6 @@
 /** Reads `sluice.yaml`, lays the flags of the command line over it, and checks the whole against the schema. */
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { isMap, isNode, isScalar, LineCounter, type ParsedNode, parseDocument } from 'yaml';
 import type {
   ClusterConfig,
   Config,
@@ -13,9 +12,10 @@ import type {
   SourceConfig,
   TokenIssuerConfig,
 } from './config.ts';
-import { explain, type Finding, type Path } from './explain.ts';
+import { explain, type Finding, type Path, writePath } from './explain.ts';
 import { type Flagged, type Flags, layFlags } from './flags.ts';
-import { type Settings, schema } from './schema.ts';
+import { jsonSchema, type Settings, schema } from './schema.ts';
+import { type Place, readYaml } from './yaml-text.ts';
 
 export interface Problem {
   /** `sluice.yaml:3:7`, or the flag: `--listen`. */
@@ -32,15 +32,6 @@ export type Loaded =
 
 /** A configuration is a page of text; what is longer is another file, given by mistake. */
 const maxFileBytes = 2 ** 20;
-/** Aliases are resolved at most so often, so that nested ones can't grow without end. */
-const maxAliases = 100;
-
-const quoting = 'check the indentation there, and quote values that begin with [ { * & ! % @ or hold ": "';
-/** The parser's findings that have a better fix, or better words, than most. */
-const syntax: Readonly<Record<string, { readonly wrong: string; readonly fix: string }>> = {
-  DUPLICATE_KEY: { wrong: 'the key is there already', fix: 'remove one of the two' },
-  MULTIPLE_DOCS: { wrong: 'a second document begins', fix: 'keep one document, without --- lines' },
-};
 
 export function formatProblem({ where, path, wrong, fix }: Problem): string {
   return `${where}: ${path === '' ? '' : `${path}: `}${wrong}; ${fix}`;
@@ -56,32 +47,26 @@ export function loadConfig(file: string | undefined, flags: Flags = {}): Loaded 
 
 /** `fileName` stands in messages, and relative paths in the document start at its folder. */
 export function parseConfig(text: string, fileName: string, flags: Flags = {}): Loaded {
-  const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: true });
-  const place = (offset: number): string => {
-    const { line, col } = lines.linePos(offset);
-    return `${fileName}:${Math.max(1, line)}:${Math.max(1, col)}`;
-  };
-  const broken = [...document.errors, ...document.warnings];
-  if (broken.length > 0) {
+  const reading = readYaml(text);
+  const at = ({ line, column }: Place): string => `${fileName}:${line}:${column}`;
+  if (reading.kind === 'broken') {
     return invalid(
-      ...broken.map(({ code, message, pos }) => {
-        return { where: place(pos[0]), path: '', wrong: message, fix: quoting, ...syntax[code] };
-      }),
+      ...reading.faults.map(({ wrong, fix, ...place }) => ({ where: at(place), path: '', wrong, fix })),
     );
   }
-  let content: unknown;
-  try {
-    content = document.toJS({ maxAliasCount: maxAliases }) ?? {};
-  } catch (error) {
-    const wrong = error instanceof Error ? error.message : String(error);
-    return invalid({ where: place(0), path: '', wrong, fix: 'write the values out instead of aliases' });
+  const [document, second] = reading.documents;
+  if (second !== undefined) {
+    const fix = 'keep one document, without --- lines';
+    return invalid({ where: at(second.start), path: '', wrong: 'a second document begins', fix });
   }
+  const content = document?.content ?? {};
 
   const flagged = layFlags(content, flags);
   const locate = ({ path, atKey }: Pick<Finding, 'path' | 'atKey'>): string =>
     flagFor(path, flagged) ??
-    (fileName === '' ? 'command line' : place(offsetOf(document.contents, path, atKey)));
+    (fileName === ''
+      ? 'command line'
+      : at(document?.place(path, atKey ? 'key' : 'value') ?? { line: 1, column: 1 }));
   const problem = (finding: Finding): Problem => ({
     where: locate(finding),
     path: writePath(finding.path),
@@ -90,7 +75,12 @@ export function parseConfig(text: string, fileName: string, flags: Flags = {}): 
   });
 
   const checked = schema.safeParse(flagged.content, { reportInput: true });
-  if (!checked.success) return invalid(...explain(checked.error.issues).map(problem));
+  if (!checked.success)
+    return invalid(
+      ...explain(checked.error.issues, { schema: jsonSchema(), reference: 'docs/configuration.md' }).map(
+        problem,
+      ),
+    );
   const folder = dirname(resolve(fileName));
   const authorities = new Map<string, string>();
   for (const [path, caFile] of authorityFiles(checked.data)) {
@@ -224,39 +214,4 @@ function readText(file: string, folder: string): Text {
 
 function flagFor(path: Path, flagged: Flagged): string | undefined {
   return flagged.flags.find((flag) => flag.path.every((part, index) => part === path[index]))?.flag;
-}
-
-/**
- * Where in the text the path is: its value, or its key if that is at fault; for what is missing, the nearest
- * mapping around it. An index into a value that is no list is stepped over: `listen` may be one mapping.
- */
-function offsetOf(root: ParsedNode | null, path: Path, atKey: boolean): number {
-  let at: unknown = root;
-  let offset = root?.range[0] ?? 0;
-  for (const [depth, part] of path.entries()) {
-    if (typeof part === 'number' && isMap(at)) continue;
-    const last = depth === path.length - 1;
-    const pair = isMap(at)
-      ? at.items.find(({ key }) => isScalar(key) && String(key.value) === part)
-      : undefined;
-    const next: unknown =
-      pair?.value ?? (pair === undefined && typeof part === 'number' ? itemAt(at, part) : null);
-    const marked: unknown = (last && atKey) || !isNode(next) ? pair?.key : next;
-    if (isNode(marked) && marked.range) offset = marked.range[0];
-    if (!isNode(next)) break;
-    at = next;
-  }
-  return offset;
-}
-
-function itemAt(list: unknown, index: number): unknown {
-  if (typeof list !== 'object' || list === null || !('items' in list)) return undefined;
-  return Array.isArray(list.items) ? list.items[index] : undefined;
-}
-
-function writePath(path: Path): string {
-  return path
-    .map((part) => (typeof part === 'number' ? `[${part}]` : `.${part}`))
-    .join('')
-    .replace(/^\./, '');
 }

@@ -20,6 +20,8 @@ export interface Refusal {
   readonly wrong: string;
   readonly fix: string;
   readonly path?: readonly (string | number)[];
+  /** In a text: so many of its characters come before the fault. */
+  readonly into?: number | undefined;
 }
 
 /** The part of zod's check context that a refusal needs. */
@@ -32,7 +34,7 @@ export function refuse(context: Issues, refusal: Refusal): void {
   context.issues.push({
     code: 'custom',
     message: refusal.wrong,
-    params: { fix: refusal.fix },
+    params: { fix: refusal.fix, into: refusal.into },
     path: [...(refusal.path ?? [])],
     input: context.value,
   });

@@ -1,21 +1,9 @@
-/** The table of docs/configuration.md, printed from the schema, so that it can't tell anything else. */
-import { jsonSchema } from './schema.ts';
-
-interface Described {
-  readonly description?: string;
-  readonly default?: unknown;
-  readonly type?: string;
-  readonly pattern?: string;
-  readonly const?: unknown;
-  readonly enum?: readonly unknown[];
-  readonly items?: Described;
-  readonly anyOf?: readonly Described[];
-  readonly properties?: Readonly<Record<string, Described>>;
-}
+/** The tables of docs/configuration.md and docs/policies.md, printed from the schemas: they can't tell anything else. */
+import type { Described } from './described.ts';
 
 /** A Markdown table: one row a setting, in the order of the schema. */
-export function referenceTable(): string {
-  const rows = [...settings(jsonSchema(), '')].map(
+export function referenceTable(schema: Described): string {
+  const rows = [...settings(schema, '')].map(
     ([path, setting]) =>
       `| \`${path}\` | ${form(setting)} | ${standard(setting)} | ${setting.description ?? ''} |`,
   );
@@ -29,15 +17,20 @@ function* settings(described: Described, prefix: string): Generator<readonly [st
     const forms = (items?.anyOf ?? [items]).flatMap((form) => (form?.properties === undefined ? [] : [form]));
     if (forms.length > 0) for (const form of forms) yield* settings(form, `${path}[].`);
     else if (value.properties !== undefined) yield* settings(value, `${path}.`);
-    else yield [path, value];
+    else {
+      yield [path, value];
+      for (const form of value.anyOf ?? []) yield* settings(form, `${path}.`);
+    }
   }
 }
 
-function form({ type, pattern, const: only, enum: values, items, anyOf }: Described): string {
-  if (anyOf !== undefined) return anyOf.some(isQuantity) ? quantity(anyOf) : anyOf.map(form).join(', ');
+function form({ type, format, pattern, const: only, enum: values, items, anyOf }: Described): string {
+  if (format === 'rate') return format;
+  if (anyOf?.some(isQuantity)) return quantity(anyOf);
+  if (anyOf !== undefined) return anyOf.map(form).join(', ');
   if (only !== undefined) return String(only);
   if (values !== undefined) return values.map(String).join(', ');
-  if (items !== undefined) return `list of ${form(items)}s`;
+  if (items !== undefined) return `list of ${form(items)}${items.enum ? '' : 's'}`;
   return pattern === undefined || type !== 'string' ? (type ?? '') : 'string';
 }
 

@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import { readAddress, readNode } from './address.ts';
 import { balancerIdle, defaults } from './defaults.ts';
+import { toJsonSchema } from './json-schema.ts';
 import { count, duration, read, refuse, seconds, size } from './quantities.ts';
 import { writeDuration } from './units.ts';
 
@@ -20,6 +21,7 @@ const tokenAlgorithms = [
   'ES384',
   'ES512',
   'EdDSA',
+  'Ed25519',
 ] as const;
 
 const hour = 3_600_000;
@@ -436,15 +438,7 @@ export type Settings = z.output<typeof schema>;
 
 export function jsonSchema(): Record<string, unknown> {
   return {
-    ...z.toJSONSchema(schema, {
-      io: 'input',
-      target: 'draft-2020-12',
-      // zod drops the examples of whatever is transformed, taking them for the outcome; ours are as written.
-      override: ({ zodSchema, jsonSchema: described }) => {
-        const examples = z.globalRegistry.get(zodSchema)?.examples;
-        if (Array.isArray(examples)) described.examples = examples;
-      },
-    }),
+    ...toJsonSchema(schema),
     title: 'sluice.yaml',
     description: 'Configuration of Sluice, a non-buffering HTTP/1.1 proxy for Elasticsearch and OpenSearch',
   };

@@ -9,6 +9,8 @@ export interface AnswerOptions {
   readonly keepAlive: boolean;
   /** Of the request: HEAD gets the head alone. */
   readonly method: string;
+  /** More field lines, each with its CRLF. */
+  readonly fields?: string;
 }
 
 const reasons: Readonly<Record<number, string>> = {
@@ -43,12 +45,12 @@ export function writeAnswer(status: number, failure: Failure, options: AnswerOpt
   const type = `sluice_${failure.code.replaceAll('-', '_')}`;
   const reason = side === 'client' ? failure.detail : general;
   const body = asciiJson({ error: { root_cause: [{ type, reason }], type, reason }, status });
-  const retry = status === 429 || status === 503 ? 'Retry-After: 1\r\n' : '';
+  const fields = options.fields ?? (status === 429 || status === 503 ? 'Retry-After: 1\r\n' : '');
   const close = options.keepAlive ? '' : 'Connection: close\r\n';
   return (
     `HTTP/1.1 ${status} ${reasons[status] ?? ''}\r\n` +
     `Content-Type: application/json\r\nContent-Length: ${body.length}\r\n` +
-    `${retry}X-Request-Id: ${options.requestId}\r\n${close}\r\n` +
+    `${fields}X-Request-Id: ${options.requestId}\r\n${close}\r\n` +
     (options.method === 'HEAD' ? '' : body)
   );
 }

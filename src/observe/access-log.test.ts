@@ -30,6 +30,23 @@ function upload(): Exchange {
   } satisfies Partial<Exchange>);
 }
 
+test('what was judged is told: endpoint, policy, principal, audits, and the wait', () => {
+  const exchange = Object.assign(upload(), {
+    endpoint: 'bulk',
+    policy: 'team-a-writes',
+    principal: 'user a"b?',
+    audited: ['no-deletes'],
+    queuedFor: 12.5,
+  });
+  assert.partialDeepStrictEqual(JSON.parse(accessLine(exchange)), {
+    endpoint: 'bulk',
+    policy: 'team-a-writes',
+    principal: 'user a"b?',
+    audited: ['no-deletes'],
+    queued_ms: 12.5,
+  });
+});
+
 test('a line is the record, key by key', () => {
   const exchange = upload();
   assert.deepEqual(JSON.parse(accessLine(exchange)), {

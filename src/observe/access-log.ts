@@ -75,6 +75,7 @@ export function accessLine(exchange: Exchange): string {
   }
   if (exchange.userAgent !== '') line += `,"agent":${quoted(exchange.userAgent, agentLimit)}`;
   line += `,"status":${exchange.status},"request":${body(exchange.request)},"response":${body(exchange.response)}`;
+  if (exchange.policy !== '') line += judged(exchange);
   if (exchange.attempts > 0) {
     line += `,"cluster":${quoted(exchange.cluster)},"node":${quoted(exchange.node)},"transport":"${exchange.transport}","attempts":${exchange.attempts},"reused":${exchange.reused}`;
   }
@@ -86,6 +87,14 @@ export function accessLine(exchange: Exchange): string {
   if (failure === undefined) return `${line},"end":"complete"}\n`;
   const { side } = errors[failure.code];
   return `${line},"end":"${failure.code}","side":"${side}","detail":${quoted(failure.detail, detailLimit)}}\n`;
+}
+
+function judged({ endpoint, policy, principal, audited, queuedFor }: Exchange): string {
+  let line = `,"endpoint":"${endpoint}","policy":"${policy}"`;
+  if (principal !== '') line += `,"principal":${quoted(principal)}`;
+  if (audited.length > 0) line += `,"audited":${JSON.stringify(audited)}`;
+  if (queuedFor > 0) line += `,"queued_ms":${rounded(queuedFor)}`;
+  return line;
 }
 
 function body(record: BodyRecord): string {

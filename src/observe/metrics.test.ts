@@ -19,12 +19,23 @@ const counters: TransportCounters = {
   pipesInUse: 1,
 };
 
+const use = { policy: 'a', streams: 3, waiting: 2, throttled: 1, refused: 4 };
+const policies: MetricSources['policies'] = {
+  state: () => ({ version: 'v7', policies: 5, since: 2000, accepted: 6, refused: 1, stale: true }),
+  hits: () => [
+    { policy: 'a', allowed: 7, denied: 0, audited: 8 },
+    { policy: 'default', allowed: 0, denied: 9, audited: 0 },
+  ],
+  use: () => [{ ...use, requestBytes: 100, responseBytes: 11, throttledMs: 1500 }],
+};
+
 function sources(change: Partial<MetricSources> = {}): MetricSources {
   return {
     transports: () => [{ kind: 'engine', counters }],
     ready: () => true,
     inFlight: () => 9,
-    nodes: () => [{ node: 'a:9200', bytesInFlight: 1000, idleConnections: 2, ejected: true }],
+    nodes: () => [{ cluster: 'hot', node: 'a:9200', bytesInFlight: 1000, idleConnections: 2, ejected: true }],
+    policies,
     ...change,
   };
 }
@@ -35,6 +46,7 @@ function exchange(change: Partial<Exchange> = {}): Exchange {
   return Object.assign(made, {
     method: 'POST',
     status: 200,
+    cluster: 'hot',
     node: 'a:9200',
     transport: 'engine',
     attempts: 2,
@@ -62,7 +74,7 @@ test('an exchange is counted once, in every metric that tells of it', async () =
     'sluice_body_bytes_total{direction="request",path="spliced"} 90',
     'sluice_body_bytes_total{direction="request",path="copied"} 10',
     'sluice_upstream_attempts_total 2',
-    'sluice_upstream_requests_total{node="a:9200",transport="engine",reused="true"} 1',
+    'sluice_upstream_requests_total{cluster="hot",node="a:9200",transport="engine",reused="true"} 1',
   ]) {
     assert.ok(text.has(line), line);
   }
@@ -113,8 +125,8 @@ test('what transports and nodes know is asked for at each scrape, and is not add
     'sluice_connections{transport="engine"} 4',
     'sluice_requests_in_flight 9',
     'sluice_ready 1',
-    'sluice_upstream_bytes_in_flight{node="a:9200"} 1000',
-    'sluice_upstream_ejected{node="a:9200"} 1',
+    'sluice_upstream_bytes_in_flight{cluster="hot",node="a:9200"} 1000',
+    'sluice_upstream_ejected{cluster="hot",node="a:9200"} 1',
   ]) {
     assert.ok(text.has(line), line);
   }
@@ -137,4 +149,29 @@ test('docs/metrics.md lists every metric with its type, and no other', async () 
     ([, name, type]) => `${name} ${type}`,
   );
   assert.deepEqual(documented.toSorted(), exported.toSorted());
+});
+
+test('what policies decided and hold back is told by policy, and the set by its version', async () => {
+  const metrics = createMetrics(sources());
+  await metrics.text();
+  const text = await lines(metrics);
+  for (const line of [
+    'sluice_policies 5',
+    'sluice_policy_set_stale 1',
+    'sluice_policy_set_timestamp_seconds 2',
+    'sluice_policy_set_info{version="v7"} 1',
+    'sluice_policy_reloads_total{outcome="accepted"} 6',
+    'sluice_policy_reloads_total{outcome="refused"} 1',
+    'sluice_policy_decisions_total{policy="a",verdict="allow"} 7',
+    'sluice_policy_decisions_total{policy="a",verdict="audit"} 8',
+    'sluice_policy_decisions_total{policy="default",verdict="deny"} 9',
+    'sluice_policy_streams{policy="a"} 3',
+    'sluice_policy_queued{policy="a"} 2',
+    'sluice_policy_throttled_streams{policy="a"} 1',
+    'sluice_policy_limited_total{policy="a"} 4',
+    'sluice_policy_metered_bytes_total{policy="a"} 111',
+    'sluice_policy_throttled_seconds_total{policy="a"} 1.5',
+  ]) {
+    assert.ok(text.has(line), line);
+  }
 });

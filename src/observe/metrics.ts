@@ -8,6 +8,7 @@ import Histogram from 'prom-client/lib/histogram.js';
 import Registry from 'prom-client/lib/registry.js';
 import { errors } from '../errors.ts';
 import type { Exchange, Observer } from '../exchange.ts';
+import { type PolicySources, registerPolicies } from './policy-metrics.ts';
 import { registerProcess } from './process-metrics.ts';
 
 /** A transport's own counters: since the start, except for the gauges at the end. */
@@ -26,6 +27,7 @@ export interface TransportCounters {
 }
 
 export interface NodeState {
+  readonly cluster: string;
   readonly node: string;
   readonly bytesInFlight: number;
   readonly idleConnections: number;
@@ -40,6 +42,8 @@ export interface MetricSources {
   readonly inFlight: () => number;
   readonly nodes?: () => readonly NodeState[];
   readonly version?: string;
+  /** Undefined where requests are not judged. */
+  readonly policies?: PolicySources | undefined;
 }
 
 export interface Metrics extends Observer {
@@ -60,6 +64,7 @@ export function createMetrics(sources: MetricSources): Metrics {
   const ended = registerExchanges(registry);
   registerTransports(registry, sources.transports);
   registerState(registry, sources);
+  if (sources.policies !== undefined) registerPolicies(registry, sources.policies);
   registerProcess(registry);
   return { ended, text: () => registry.metrics(), contentType: registry.contentType };
 }
@@ -103,8 +108,8 @@ function registerExchanges(registry: Registry): (exchange: Exchange) => void {
   });
   const served = new Counter({
     name: 'sluice_upstream_requests_total',
-    help: 'Ended exchanges by the node that served them, the transport of that leg, and whether it was pooled.',
-    labelNames: ['node', 'transport', 'reused'] as const,
+    help: 'Ended exchanges by the cluster and node that served them, the transport of that leg, and whether it was pooled.',
+    labelNames: ['cluster', 'node', 'transport', 'reused'] as const,
     registers,
   });
 
@@ -113,7 +118,7 @@ function registerExchanges(registry: Registry): (exchange: Exchange) => void {
     if (copied > 0) bodyBytes.inc({ direction, path: 'copied' }, copied);
   };
   return (exchange) => {
-    const { method, status, failure, firstByteAfter, node, transport, reused } = exchange;
+    const { method, status, failure, firstByteAfter, cluster, node, transport, reused } = exchange;
     requests.inc({
       method: methods.has(method) ? method : 'other',
       status: statusClasses[Math.trunc(status / 100)] ?? 'none',
@@ -123,7 +128,7 @@ function registerExchanges(registry: Registry): (exchange: Exchange) => void {
     count('request', exchange.request);
     count('response', exchange.response);
     if (exchange.attempts > 0) attempts.inc(exchange.attempts);
-    if (node !== '') served.inc({ node, transport, reused: String(reused) });
+    if (node !== '') served.inc({ cluster, node, transport, reused: String(reused) });
     if (failure !== undefined) failures.inc({ code: failure.code, side: errors[failure.code].side });
   };
 }
@@ -213,10 +218,11 @@ function registerState(registry: Registry, { ready, inFlight, nodes, version }: 
     new Gauge({
       name,
       help,
-      labelNames: ['node'] as const,
+      labelNames: ['cluster', 'node'] as const,
       registers,
       collect() {
-        for (const state of nodes?.() ?? []) this.set({ node: state.node }, read(state));
+        for (const state of nodes?.() ?? [])
+          this.set({ cluster: state.cluster, node: state.node }, read(state));
       },
     });
   };

@@ -57,7 +57,14 @@ export interface Match {
 }
 
 /** What an endpoint is for; `unknown` is every path that no table lists. */
-export type EndpointGroup = 'read' | 'write' | 'monitor' | 'manage' | 'security' | 'cluster-admin' | 'unknown';
+export type EndpointGroup =
+  | 'read'
+  | 'write'
+  | 'monitor'
+  | 'manage'
+  | 'security'
+  | 'cluster-admin'
+  | 'unknown';
 
 export interface HeaderMatch {
   /** In lower case. */

@@ -20,6 +20,19 @@ export const droppedFromRequests = {
   all: new Set([...own, 'x-forwarded-for', 'x-forwarded-host', 'x-forwarded-proto']),
 } as const;
 
+/** The same with what a policy drops besides; made once for each policy. */
+export function droppedWith(trust: Trust, more: ReadonlySet<string>): ReadonlySet<string> {
+  const ours = droppedFromRequests[trust];
+  if (more.size === 0) return ours;
+  let all = unions.get(more);
+  if (all === undefined) {
+    all = new Set([...ours, ...more]);
+    unions.set(more, all);
+  }
+  return all;
+}
+const unions = new WeakMap<ReadonlySet<string>, ReadonlySet<string>>();
+
 export const droppedFromResponses: ReadonlySet<string> = new Set(['x-request-id']);
 
 /** Whose X-Forwarded-* fields are believed: nobody's, or everybody's because only proxies reach the listener. */

@@ -14,9 +14,11 @@ import type { Lease } from '../upstream/cluster.ts';
 import {
   droppedFromRequests,
   droppedFromResponses,
+  droppedWith,
   requestAdditions,
   responseAdditions,
 } from './additions.ts';
+import { type Allowed, requestAllowance, responseAllowance } from './entry.ts';
 import type { ProxyOptions } from './options.ts';
 
 /** How a conversation ended. */
@@ -33,12 +35,22 @@ export type Ended =
 /** More interim responses than this before one final are no server's we know. */
 const maxInterim = 32;
 
+/** Who speaks, about what, and what the policies allow them. */
+export interface Parties {
+  readonly client: Connection;
+  readonly head: RequestHead;
+  readonly exchange: Exchange;
+  readonly lease: Lease;
+  readonly allowed: Allowed;
+}
+
 export class Conversation {
   readonly #options: ProxyOptions;
   readonly #client: Connection;
   readonly #head: RequestHead;
   readonly #exchange: Exchange;
   readonly #lease: Lease;
+  readonly #allowed: Allowed;
   readonly #server: Connection;
   readonly #hasBody: boolean;
   /** Sluice asks `Expect: 100-continue` of its own accord. */
@@ -48,14 +60,9 @@ export class Conversation {
   #fault: Failure | undefined;
   #headTimer: NodeJS.Timeout | undefined;
 
-  constructor(
-    options: ProxyOptions,
-    client: Connection,
-    head: RequestHead,
-    exchange: Exchange,
-    lease: Lease,
-  ) {
+  constructor(options: ProxyOptions, { client, head, exchange, lease, allowed }: Parties) {
     this.#options = options;
+    this.#allowed = allowed;
     this.#client = client;
     this.#head = head;
     this.#exchange = exchange;
@@ -104,9 +111,11 @@ export class Conversation {
   #requestText(): string {
     const head = this.#head;
     const { trust } = this.#options;
-    const added = requestAdditions(head, this.#client.remoteAddress, this.#exchange.id, trust);
+    const { policy } = this.#allowed;
+    const ours = requestAdditions(head, this.#client.remoteAddress, this.#exchange.id, trust);
+    const added = policy === undefined ? ours : ours + policy.headerLines;
     return forwardRequest(head, {
-      drop: droppedFromRequests[trust],
+      drop: policy === undefined ? droppedFromRequests[trust] : droppedWith(trust, policy.droppedFields),
       add: this.#preflight ? `${added}Expect: 100-continue\r\n` : added,
       host: this.#lease.node.name,
     });
@@ -115,15 +124,16 @@ export class Conversation {
   #startUpload(): void {
     const { framing } = this.#head;
     const stallTimeout = this.#options.timeouts.stall;
+    const allowance = requestAllowance(this.#allowed, framing);
     this.#upload = moveBody(
       this.#client,
       this.#server,
-      { framing, output: 'same', stallTimeout },
+      { framing, output: 'same', stallTimeout, allowance },
       this.#exchange.request,
     );
     this.#upload.done.then((end) => {
       this.#uploadEnd = end;
-      const fault = requestBodyFailure(end);
+      const fault = allowance?.over ? failure('body-too-large') : requestBodyFailure(end);
       if (fault) this.#abort(fault);
       else if (end === 'complete') this.#awaitAnswer();
     });
@@ -243,8 +253,9 @@ export class Conversation {
   #download(answer: ResponseHead, output: 'same' | 'decoded'): Promise<RelayEndKind> {
     const { framing } = answer;
     const stallTimeout = this.#options.timeouts.stall;
-    return moveBody(this.#server, this.#client, { framing, output, stallTimeout }, this.#exchange.response)
-      .done;
+    const allowance = responseAllowance(this.#allowed, framing);
+    const how = { framing, output, stallTimeout, allowance };
+    return moveBody(this.#server, this.#client, how, this.#exchange.response).done;
   }
 
   /** A truncated body must not look whole: where the close would be its end, it is a reset. */

@@ -1,10 +1,16 @@
 /** What the proxy is told when it is built. Times are milliseconds, sizes are bytes. */
 import type { Observer } from '../exchange.ts';
+import type { Judge } from '../policy/judge.ts';
 import type { Cluster } from '../upstream/cluster.ts';
 import type { Trust } from './additions.ts';
 
 export interface ProxyOptions {
+  /** Where requests go that no policy routes. */
   readonly cluster: Cluster;
+  /** The others, by name. */
+  readonly clusters?: ReadonlyMap<string, Cluster>;
+  /** Undefined: every request passes. */
+  readonly judge?: Pick<Judge, 'judge'> | undefined;
   readonly observers: readonly Observer[];
   readonly trust: Trust;
   /** While it says true every answer ends its connection. */

@@ -1,5 +1,5 @@
 /**
- * The life of a request, from top to bottom: listen > head > upstream > relay > observers. Each stage knows its own
+ * The life of a request, from top to bottom: listen > head > policy > limits > upstream > relay > observers. Each stage knows its own
  * part; this file states the order, and what a failure at each step means for the client.
  */
 import { type ErrorCode, errors, type Failure, failure } from '../errors.ts';
@@ -8,9 +8,12 @@ import { writeAnswer } from '../http1/answer.ts';
 import { parseRequestHead, type RequestHead, refuseLargeHead } from '../http1/request-head.ts';
 import type { Client } from '../listen/front.ts';
 import type { Connection } from '../net/contract.ts';
+import type { Refused } from '../policy/judge.ts';
+import type { Cluster } from '../upstream/cluster.ts';
 import type { UpstreamNode } from '../upstream/node.ts';
 import { newRequestId, requestId } from './additions.ts';
 import { Conversation, type Ended } from './conversation.ts';
+import { type Allowed, type Entered, enter, unjudged, type Waiting } from './entry.ts';
 import type { ProxyOptions } from './options.ts';
 
 /** What becomes of the client's connection after an exchange. */
@@ -81,18 +84,57 @@ export function createProxy(options: ProxyOptions): Proxy {
     let after: After;
     try {
       if (!refused) describe(head, exchange);
-      after = refused ? refuse(connection, exchange, head, false) : await forward(connection, head, exchange);
+      after = refused
+        ? refuse(connection, exchange, refusal(head), false)
+        : await pass(connection, head, exchange);
     } catch (error) {
       // A bug of ours: this exchange is lost, the others are not.
-      after = refuse(connection, exchange, failure('internal', String(error)), false);
+      after = refuse(connection, exchange, refusal(failure('internal', String(error))), false);
     }
     inFlight -= 1;
     finish(client, exchange);
     return after;
   }
 
+  /** What the policies say of the head; then, where they have limits, its turn; then the way to the server. */
+  async function pass(client: Connection, head: RequestHead, exchange: Exchange): Promise<After> {
+    const keepable = head.persistent && head.framing.kind === 'none';
+    const judging = options.judge === undefined ? unjudged : options.judge.judge(head, exchange);
+    const judgement = judging instanceof Promise ? await judging : judging;
+    if (judgement.kind === 'refused') return refuse(client, exchange, judgement, keepable);
+    const entry = enter(head, judgement);
+    const entered = entry.kind === 'waiting' ? await waitInLine(client, entry, exchange) : entry;
+    if (entered.kind === 'refused') return refuse(client, exchange, entered, keepable);
+    try {
+      return await forward(client, head, exchange, judgement);
+    } finally {
+      entered.release();
+    }
+  }
+
+  /** A client that leaves the queue makes room in it. */
+  async function waitInLine(
+    client: Connection,
+    entry: Waiting,
+    exchange: Exchange,
+  ): Promise<Entered | Refused> {
+    client.watch(entry.leave);
+    const entered = await entry.done;
+    client.watch(null);
+    exchange.queuedFor = performance.now() - exchange.startedAt;
+    return entered;
+  }
+
   /** Tries one node after the other, for as long as the server's side is at fault and nothing of the body is lost. */
-  async function forward(client: Connection, head: RequestHead, exchange: Exchange): Promise<After> {
+  async function forward(
+    client: Connection,
+    head: RequestHead,
+    exchange: Exchange,
+    allowed: Allowed,
+  ): Promise<After> {
+    const target = clusterFor(allowed);
+    if (target === undefined) return refuse(client, exchange, refusal(failure('no-cluster')), false);
+    exchange.cluster = target.name;
     const weight = head.framing.kind === 'chunked' ? unknownLength : (head.contentLength ?? 0);
     const keepable = head.persistent && head.framing.kind === 'none';
     const tried = new Set<UpstreamNode>();
@@ -105,11 +147,11 @@ export function createProxy(options: ProxyOptions): Proxy {
 
     let stale: UpstreamNode | undefined;
     while (tried.size < limits.attempts) {
-      const node: UpstreamNode | undefined = stale ?? cluster.pick(tried);
+      const node: UpstreamNode | undefined = stale ?? target.pick(tried);
       if (node === undefined) break;
       exchange.attempts += 1;
       exchange.node = node.name;
-      const lease = await cluster.lease(node, weight, stale !== undefined);
+      const lease = await target.lease(node, weight, stale !== undefined);
       stale = undefined;
       if ('code' in lease) {
         tried.add(node);
@@ -122,20 +164,20 @@ export function createProxy(options: ProxyOptions): Proxy {
       exchange.transport = lease.connection.transport;
       if (gone) {
         lease.reuse();
-        return refuse(client, exchange, failure('client-gone'), false);
+        return refuse(client, exchange, refusal(failure('client-gone')), false);
       }
-      const conversation = new Conversation(options, client, head, exchange, lease);
+      const conversation = new Conversation(options, { client, head, exchange, lease, allowed });
       const ended = await conversation.hold();
       if (ended.kind !== 'unanswered') return conclude(exchange, ended);
       why = ended.failure;
       if (!mayRetry(head, ended)) {
-        return refuse(client, exchange, why, head.persistent && conversation.bodyIsRead);
+        return refuse(client, exchange, refusal(why), head.persistent && conversation.bodyIsRead);
       }
       // A pooled connection may have been dead all along: that says nothing about its node.
       if (lease.reused) stale = node;
       else tried.add(node);
     }
-    return refuse(client, exchange, why, keepable);
+    return refuse(client, exchange, refusal(why), keepable);
   }
 
   /** RFC 9110, section 9.2.2, and never once a byte of the body has left: the server may have acted on it. */
@@ -151,14 +193,14 @@ export function createProxy(options: ProxyOptions): Proxy {
   }
 
   /** Answers in Sluice's own name. A client that is gone gets nothing. */
-  function refuse(client: Connection, exchange: Exchange, why: Failure, keepable: boolean): After {
-    exchange.failure = why;
-    exchange.status = errors[why.code].status;
-    if (isGone(why.code)) return 'close';
+  function refuse(client: Connection, exchange: Exchange, why: Refused, keepable: boolean): After {
+    const { failure: cause, status = errors[cause.code].status, fields } = why;
+    exchange.failure = cause;
+    exchange.status = status;
+    if (isGone(cause.code)) return 'close';
     const keepAlive = keepable && !options.draining();
-    client.send(
-      writeAnswer(exchange.status, why, { requestId: exchange.id, keepAlive, method: exchange.method }),
-    );
+    const { id: requestId, method } = exchange;
+    client.send(writeAnswer(status, cause, { requestId, keepAlive, method, ...(fields && { fields }) }));
     return keepAlive ? 'next' : 'linger';
   }
 
@@ -169,7 +211,11 @@ export function createProxy(options: ProxyOptions): Proxy {
     exchange.userAgent = head.fields.get('user-agent') ?? '';
     exchange.request.framing = head.framing.kind;
     exchange.request.declared = head.contentLength;
-    exchange.cluster = cluster.name;
+  }
+
+  function clusterFor({ policy }: Allowed): Cluster | undefined {
+    const name = policy?.document.cluster;
+    return name === undefined || name === cluster.name ? cluster : options.clusters?.get(name);
   }
 
   function finish(client: Client, exchange: Exchange): void {
@@ -195,6 +241,10 @@ function measure(client: Client, exchange: Exchange, now: number): void {
   const tcp = client.connection.tcpInfo();
   exchange.rtt = tcp?.rtt;
   exchange.retransmits = tcp?.retransmits;
+}
+
+function refusal(why: Failure): Refused {
+  return { kind: 'refused', failure: why };
 }
 
 function isGone(code: ErrorCode): boolean {

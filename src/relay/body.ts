@@ -2,13 +2,24 @@
 import { type Failure, failure } from '../errors.ts';
 import type { BodyRecord } from '../exchange.ts';
 import type { Framing } from '../http1/framing.ts';
-import type { Connection, Relay, RelayEnd, RelayEndKind } from '../net/contract.ts';
+import type { Connection, Relay, RelayEnd, RelayEndKind, RelayOptions } from '../net/contract.ts';
 
 export interface BodyOptions {
   readonly framing: Framing;
   readonly output: 'same' | 'decoded';
   /** Milliseconds without a byte; 0 is for ever. */
   readonly stallTimeout: number;
+  /** What it may move, and who is asked for more; undefined is no bound. */
+  readonly allowance?: Allowance | undefined;
+}
+
+/** A bound on what a body may move, in all or in time. */
+export interface Allowance {
+  /** Bytes that may move before more is asked for. */
+  readonly budget: number;
+  readonly onBudget: (relay: Relay) => void;
+  /** The body has ended with so many bytes moved. */
+  end(moved: number): void;
 }
 
 export interface Body {
@@ -18,11 +29,17 @@ export interface Body {
 }
 
 export function moveBody(from: Connection, to: Connection, options: BodyOptions, record: BodyRecord): Body {
-  const relay = from.relay(to, options);
-  return { relay, done: relay.done.then((end) => recordEnd(record, end)) };
+  const { allowance, ...rest } = options;
+  const relay = from.relay(to, allowance === undefined ? rest : { ...rest, ...bound(allowance) });
+  return { relay, done: relay.done.then((end) => recordEnd(record, end, allowance)) };
 }
 
-function recordEnd(record: BodyRecord, end: RelayEnd): RelayEndKind {
+function bound({ budget, onBudget }: Allowance): Pick<RelayOptions, 'budget' | 'onBudget'> {
+  return { budget, onBudget };
+}
+
+function recordEnd(record: BodyRecord, end: RelayEnd, allowance: Allowance | undefined): RelayEndKind {
+  allowance?.end(end.bytes);
   record.bytes = end.bytes;
   record.spliced = end.spliced;
   record.copied = end.copied;

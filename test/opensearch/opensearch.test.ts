@@ -4,6 +4,7 @@ import { bulkCases } from './cases/bulk.ts';
 import { crowdCases } from './cases/crowd.ts';
 import { endingCases } from './cases/endings.ts';
 import { expectCases } from './cases/expect.ts';
+import { indexExpressionCases } from './cases/index-expressions.ts';
 import { readCases } from './cases/read.ts';
 import { onStage } from './stage.ts';
 
@@ -14,6 +15,7 @@ onStage('opensearch', { title: 'with a limit of 100 MB', heap: '2g' }, (stage) =
   expectCases(stage);
   endingCases(stage);
   accountCases(stage);
+  indexExpressionCases(stage);
 });
 
 onStage('opensearch', { title: 'with tight limits', heap: '512m', settings: tight }, answerCases);

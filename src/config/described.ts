@@ -1,0 +1,57 @@
+/** What the schema says of a setting, found by its path in the JSON Schema that zod prints. */
+import type { Path } from './explain.ts';
+
+/** As much of a JSON Schema as is walked here. */
+export interface Described {
+  readonly description?: string;
+  readonly examples?: readonly unknown[];
+  readonly default?: unknown;
+  readonly type?: string;
+  readonly format?: string;
+  readonly pattern?: string;
+  readonly const?: unknown;
+  readonly enum?: readonly unknown[];
+  /** May be secret: not to be shown. */
+  readonly writeOnly?: boolean;
+  readonly items?: Described;
+  readonly anyOf?: readonly Described[];
+  readonly properties?: Readonly<Record<string, Described>>;
+  readonly additionalProperties?: Described | boolean;
+}
+
+/** Of several forms, the one that has keys. */
+export function describeAt(schema: Described, path: Path): Described | undefined {
+  let at: Described | undefined = schema;
+  for (const part of path) at = at && step(at, part);
+  return at && (at.properties === undefined ? (at.anyOf?.find(({ properties }) => properties) ?? at) : at);
+}
+
+export function keysOf(described: Described | undefined): readonly string[] {
+  return Object.keys(described?.properties ?? {});
+}
+
+/** How to write what belongs there; `reference` is where it can be looked up. */
+export function exampleOf(described: Described | undefined, reference: string): string {
+  const item = described?.items?.examples?.[0];
+  const listed = typeof item === 'object' ? JSON.stringify([item]) : `[${item}]`;
+  const example = described?.examples?.[0] ?? (item === undefined ? described?.default : listed);
+  const text = typeof example === 'string' ? example : JSON.stringify(example);
+  if (example !== undefined && text !== '{}') return `write e.g. ${text}`;
+  const keys = keysOf(described);
+  return keys.length > 0 ? `write a mapping with any of ${keys.join(', ')}` : `see ${reference}`;
+}
+
+function step(from: Described, part: string | number): Described | undefined {
+  const direct = typeof part === 'number' ? from.items : keyed(from, part);
+  if (direct !== undefined) return direct;
+  for (const form of from.anyOf ?? []) {
+    const found = step(form, part);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+function keyed({ properties, additionalProperties }: Described, key: string): Described | undefined {
+  if (properties !== undefined && Object.hasOwn(properties, key)) return properties[key];
+  return typeof additionalProperties === 'object' ? additionalProperties : undefined;
+}

@@ -1,0 +1,102 @@
+/** From documents to a set that can decide: fills in secrets and compiles expressions. */
+import { compileSet, type PolicyParts, type PolicySet, type SetOptions, type WhenTest } from './compile.ts';
+import { mediaType } from './conditions.ts';
+import type { PolicyDocument } from './document.ts';
+import type { Principal } from './principal.ts';
+import { readHeaderValue, type SecretsOptions } from './secrets.ts';
+import { droppedFields } from './server-fields.ts';
+import type { Subject } from './subject.ts';
+import { loadWhen, type When, type WhenRequest } from './when.ts';
+
+export interface BuildOptions extends SetOptions {
+  readonly secrets: SecretsOptions;
+}
+
+export type Built =
+  | { readonly kind: 'built'; readonly set: PolicySet }
+  | { readonly kind: 'wrong'; readonly problems: readonly BuildProblem[] };
+
+export interface BuildProblem {
+  readonly document: PolicyDocument;
+  /** In the document: `spec.headers.set[0]`. */
+  readonly path: string;
+  readonly wrong: string;
+  readonly fix: string;
+}
+
+export async function buildSet(documents: readonly PolicyDocument[], options: BuildOptions): Promise<Built> {
+  const problems: BuildProblem[] = [];
+  // The library of expressions costs memory that a set without any need not pay.
+  const when = documents.some((document) => document.when !== undefined) ? await loadWhen() : undefined;
+  const parts = documents.map((document): PolicyParts => {
+    let headerLines = '';
+    for (const [index, { name, value }] of document.headers.set.entries()) {
+      const reading = readHeaderValue(value, options.secrets);
+      if (reading.kind === 'value') headerLines += `${name}: ${reading.value}\r\n`;
+      else
+        problems.push({
+          document,
+          path: `spec.headers.set[${index}]`,
+          wrong: reading.wrong,
+          fix: reading.fix,
+        });
+    }
+    return { when: compileWhen(document, when), headerLines, droppedFields: droppedFields(document.headers) };
+  });
+  if (problems.length > 0) return { kind: 'wrong', problems };
+  return { kind: 'built', set: compileSet(documents, parts, options) };
+}
+
+function compileWhen({ when: source }: PolicyDocument, library: When | undefined): WhenTest | undefined {
+  if (source === undefined || library === undefined) return undefined;
+  const test = library.compile(source);
+  return (subject) => test(whenRequest(subject));
+}
+
+/** Several policies may ask about the same request. */
+const requests = new WeakMap<Subject, WhenRequest>();
+
+function whenRequest(subject: Subject): WhenRequest {
+  let request = requests.get(subject);
+  if (request === undefined) {
+    request = toWhenRequest(subject);
+    requests.set(subject, request);
+  }
+  return request;
+}
+
+/** What no expression sees: who may ask for secrets is said by principals. */
+const secretFields: ReadonlySet<string> = new Set([
+  'authorization',
+  'proxy-authorization',
+  'cookie',
+  'es-secondary-authorization',
+]);
+
+const nobody: Principal = { kind: 'user', name: '', verified: false, issuer: undefined, claims: undefined };
+
+function toWhenRequest({ head, path, match, source, principals, time }: Subject): WhenRequest {
+  const headers = new Map<string, string>();
+  for (const { key, value } of head.fields.list) {
+    if (secretFields.has(key)) continue;
+    const before = headers.get(key);
+    headers.set(key, before === undefined ? value : `${before}, ${value}`);
+  }
+  const { kind, name, verified, issuer, claims } =
+    principals.find((principal) => principal.verified) ?? principals[0] ?? nobody;
+  return {
+    method: head.method,
+    path: path.text,
+    query: head.query,
+    headers,
+    endpoint: match.endpoint.name,
+    group: match.endpoint.group,
+    indices: match.indices.flatMap((value) => value.split(',')),
+    source,
+    length: head.framing.kind === 'chunked' ? -1n : BigInt(head.contentLength ?? 0),
+    chunked: head.framing.kind === 'chunked',
+    contentType: mediaType(head.fields.get('content-type') ?? ''),
+    principal: { kind: name === '' ? '' : kind, name, verified, issuer: issuer ?? '', claims: claims ?? {} },
+    time: new Date(time),
+  };
+}

@@ -1,0 +1,301 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import {
+  type Asked,
+  audit,
+  deny,
+  type PolicyChange,
+  policy,
+  setOf,
+  subject,
+  user,
+} from '../../test/support/policies.ts';
+import { compileConditions } from './conditions.ts';
+import type { EndpointGroup, PolicyDocument } from './document.ts';
+
+/** `allow NAME` or `deny NAME`, with what was audited. */
+async function decided(
+  documents: readonly PolicyDocument[],
+  line: string,
+  asked: Asked = {},
+): Promise<string> {
+  const set = await setOf(documents);
+  const { kind, policy: by, audited } = set.decide(subject(line, asked));
+  return [`${kind} ${by?.name ?? 'default'}`, ...audited.map(({ name }) => `audited ${name}`)].join(', ');
+}
+
+/** Whether one policy lets it in where nothing else does. */
+async function letsIn(change: PolicyChange, line: string, asked: Asked = {}): Promise<boolean> {
+  return (await decided([policy('p', change)], line, asked)) === 'allow p';
+}
+
+test('the first policy that matches decides, and the default where none does', async () => {
+  const set = [
+    policy('reads', { match: { groups: ['read'] } }),
+    deny('no-deletes', { match: { methods: ['DELETE'] } }),
+    policy('rest', { match: { groups: ['read', 'write', 'manage'] } }),
+  ];
+  assert.equal(await decided(set, 'GET /logs/_search'), 'allow reads');
+  assert.equal(await decided(set, 'DELETE /logs'), 'deny no-deletes');
+  assert.equal(await decided(set, 'PUT /logs/_doc/1'), 'allow rest');
+  assert.equal(await decided(set, 'PUT /_cluster/settings'), 'deny default');
+  const open = await setOf(set, { fallback: 'allow' });
+  assert.equal(open.decide(subject('PUT /_cluster/settings')).kind, 'allow');
+});
+
+test('an audit lets nothing in and keeps nothing out: what follows decides', async () => {
+  const set = [
+    audit('would-deny', { match: { groups: ['manage'] } }),
+    policy('all', { match: { groups: ['manage'] } }),
+  ];
+  assert.equal(await decided(set, 'DELETE /logs'), 'allow all, audited would-deny');
+  assert.equal(await decided(set.slice(0, 1), 'DELETE /logs'), 'deny default, audited would-deny');
+  assert.equal(await decided(set, 'GET /logs/_search'), 'deny default');
+});
+
+test('a policy on indices lets in only what it covers whole', async () => {
+  const logs: PolicyChange = { match: { indices: ['logs-a-*'] } };
+  for (const line of ['GET /logs-a-1/_search', 'GET /logs-a-*,logs-a-2/_count', 'PUT /logs-a-1/_doc/7']) {
+    assert.equal(await letsIn(logs, line), true, line);
+  }
+  for (const line of [
+    'GET /_search',
+    'GET /*/_search',
+    'GET /_all/_search',
+    'GET /logs-a-1,secret/_search',
+    'GET /logs-*/_search',
+    'GET /logs-a-1/_search?index=secret',
+    'GET /logs-a-1/_search?%69ndex=secret',
+    'GET /remote:logs-a-1/_search',
+    // Not about indices, so not covered by a policy that is.
+    'GET /_cluster/settings',
+    'PUT /_cluster/settings',
+    'GET /_nodes',
+    // No table lists it.
+    'POST /logs-a-1/_frobnicate',
+    'PUT /logs-a-1/type/1',
+  ]) {
+    assert.equal(await letsIn(logs, line), false, line);
+  }
+});
+
+test('where the body can name indices, a policy on indices lets nothing in unless it trusts the body', async () => {
+  const logs: PolicyChange = { match: { indices: ['logs-a-*'] } };
+  const trusting: PolicyChange = { ...logs, bodyIndices: 'trust' };
+  for (const line of ['POST /logs-a-1/_bulk', 'POST /logs-a-1/_msearch', 'POST /_bulk', 'POST /_reindex']) {
+    assert.equal(await letsIn(logs, line), false, line);
+  }
+  for (const line of ['POST /logs-a-1/_bulk', 'POST /logs-a-1/_msearch', 'POST /_bulk', 'POST /_reindex']) {
+    assert.equal(await letsIn(trusting, line), true, line);
+  }
+  // What names no index here reads all of them, whatever the body says.
+  assert.equal(await letsIn(trusting, 'POST /_msearch'), false);
+  assert.equal(await letsIn(trusting, 'POST /secret/_bulk'), false);
+});
+
+test('who is refused for the body alone is told the way out', async () => {
+  const set = await setOf([policy('logs', { match: { indices: ['logs-*'] } })]);
+  const told = (line: string): string => {
+    const verdict = set.decide(subject(line));
+    return verdict.kind === 'deny' ? verdict.reason : '';
+  };
+  assert.match(told('POST /logs-1/_bulk'), /body of bulk .* rest\.action\.multi\.allow_explicit_index/);
+  assert.equal(told('POST /secret/_bulk'), 'No policy allows this request.');
+});
+
+test('a policy that denies indices catches whatever may touch them', async () => {
+  const secret = deny('secret', { match: { indices: ['secret-*'] } });
+  const rest = policy('rest', { match: { groups: ['read', 'write', 'monitor', 'manage'] } });
+  const catches = async (line: string) => (await decided([secret, rest], line)) === 'deny secret';
+  for (const line of [
+    'GET /secret-1/_search',
+    'GET /logs,secret-1/_search',
+    'GET /_search',
+    'GET /s*/_search',
+    'GET /logs/_search?index=secret-1',
+    'POST /logs/_bulk',
+    'POST /_sql',
+  ]) {
+    assert.equal(await catches(line), true, line);
+  }
+  for (const line of ['GET /logs/_search', 'GET /l*/_search', 'GET /_nodes/stats']) {
+    assert.equal(await catches(line), false, line);
+  }
+});
+
+test('an endpoint that no table lists is let in by name alone, and caught by every policy that denies', async () => {
+  const line = 'POST /_plugins/_nobody/knows';
+  assert.equal(await letsIn({}, line), false);
+  assert.equal(await letsIn({ match: { endpoints: ['*'] } }, line), false);
+  assert.equal(await letsIn({ match: { groups: ['unknown'] } }, line), true);
+  assert.equal(await letsIn({ match: { paths: ['/_plugins/**'] } }, line), true);
+  assert.equal(await letsIn({ match: { paths: ['/_plugins/**'], groups: ['read'] } }, line), false);
+  const open = await setOf([deny('all')], { fallback: 'allow' });
+  assert.equal(open.decide(subject(line)).kind, 'deny');
+});
+
+test('sources, methods, types, lengths and headers each narrow', async () => {
+  const ndjson = ['Content-Type: application/x-ndjson; charset=utf-8'];
+  const body = (length: number) => [`Content-Length: ${length}`];
+  const cases: readonly [PolicyChange['match'], Asked, boolean][] = [
+    [{ sources: ['10.1.0.0/16'] }, { source: '10.1.9.9' }, true],
+    [{ sources: ['10.1.0.0/16'] }, { source: '10.2.0.1' }, false],
+    [{ sources: ['10.1.0.0/16'] }, { source: '::ffff:10.1.9.9' }, true],
+    [{ methods: ['PUT'] }, {}, false],
+    [{ methods: ['POST', 'PUT'] }, {}, true],
+    [{ contentTypes: ['application/x-ndjson'] }, { fields: ndjson }, true],
+    [{ contentTypes: ['application/x-ndjson'] }, {}, false],
+    [{ length: { atLeast: 0, atMost: 10, declared: true } }, { fields: body(10) }, true],
+    [{ length: { atLeast: 0, atMost: 10, declared: true } }, { fields: body(11) }, false],
+    [
+      { length: { atLeast: 0, atMost: 10, declared: true } },
+      { fields: ['Transfer-Encoding: chunked'] },
+      false,
+    ],
+    [
+      { length: { atLeast: 0, atMost: 10, declared: false } },
+      { fields: ['Transfer-Encoding: chunked'] },
+      true,
+    ],
+    [{ headers: [{ name: 'x-team', values: ['a', 'b-*'] }] }, { fields: ['X-Team: b-2'] }, true],
+    [{ headers: [{ name: 'x-team', values: ['a'] }] }, { fields: ['X-Team: b'] }, false],
+    // Which of the two the server would read, nobody knows.
+    [{ headers: [{ name: 'x-team', values: ['a'] }] }, { fields: ['X-Team: a', 'X-Team: b'] }, false],
+    [{ headers: [{ name: 'x-team', values: [] }] }, { fields: ['X-Team: any'] }, true],
+    [{ headers: [{ name: 'x-team', values: [] }] }, {}, false],
+  ];
+  for (const [match = {}, asked, expected] of cases) {
+    assert.equal(
+      await letsIn({ match }, 'POST /logs/_doc', asked),
+      expected,
+      JSON.stringify({ match, asked }),
+    );
+  }
+  const twice = deny('b', { match: { headers: [{ name: 'x-team', values: ['b'] }] } });
+  const asked = { fields: ['X-Team: a', 'X-Team: b'] };
+  assert.equal(await decided([twice, policy('rest')], 'GET /logs/_search', asked), 'deny b');
+});
+
+test('principals: the verified and the claimed are told apart', async () => {
+  const alice = { match: { principals: [{ kind: 'user', verified: true, names: ['alice'] }] } } as const;
+  const claimed = { match: { principals: [{ kind: 'user', verified: false, names: ['alice'] }] } } as const;
+  const line = 'GET /logs/_search';
+  assert.equal(await letsIn(alice, line, { principals: [user('alice')] }), true);
+  assert.equal(await letsIn(alice, line, { principals: [user('alice', false)] }), false);
+  assert.equal(await letsIn(alice, line, { principals: [user('bob')] }), false);
+  assert.equal(await letsIn(alice, line), false);
+  assert.equal(await letsIn(claimed, line, { principals: [user('alice', false)] }), true);
+  assert.equal(await letsIn(claimed, line, { principals: [user('alice')] }), true);
+
+  const claims = { groups: ['search', 'x'], team: 'a', __proto__: { admin: 'true' } };
+  const token = { kind: 'token', name: 's', verified: true, issuer: 'https://i', claims } as const;
+  const asks = (change: object) =>
+    letsIn(
+      {
+        match: {
+          principals: [
+            { kind: 'token', verified: true, issuer: undefined, subjects: [], claims: {}, ...change },
+          ],
+        },
+      },
+      line,
+      { principals: [token] },
+    );
+  assert.equal(await asks({}), true);
+  assert.equal(await asks({ issuer: 'https://i', subjects: ['s'] }), true);
+  assert.equal(await asks({ issuer: 'https://other' }), false);
+  assert.equal(await asks({ claims: { groups: ['search'], team: ['a'] } }), true);
+  assert.equal(await asks({ claims: { groups: ['search'], team: ['b'] } }), false);
+  assert.equal(await asks({ claims: { admin: ['true'] } }), false);
+  assert.equal(await asks({ claims: { constructor: ['*'] } }), false);
+});
+
+test('time windows hold in their own zone, also past midnight', async () => {
+  const night = { days: [1], from: 22 * 60, to: 6 * 60, zone: 'Europe/Berlin' };
+  const at = (text: string) =>
+    letsIn({ match: { times: [night] } }, 'GET /logs/_search', { time: Date.parse(text) });
+  // 23 November 2026 is a Monday; Berlin is an hour ahead of UTC.
+  assert.equal(await at('2026-11-23T20:59:00Z'), false);
+  assert.equal(await at('2026-11-23T21:00:00Z'), true);
+  assert.equal(await at('2026-11-24T04:59:59Z'), true);
+  assert.equal(await at('2026-11-24T05:00:00Z'), false);
+  assert.equal(await at('2026-11-24T21:30:00Z'), false);
+});
+
+test('an expression that fails lets nobody in, and nobody past a policy that denies', async () => {
+  const broken = { when: 'request.headers["x-team"] == "a"' };
+  assert.equal(await letsIn(broken, 'GET /logs/_search'), false);
+  assert.equal(await letsIn(broken, 'GET /logs/_search', { fields: ['X-Team: a'] }), true);
+  const set = [deny('d', broken), policy('rest')];
+  assert.equal(await decided(set, 'GET /logs/_search'), 'deny d');
+  assert.equal(await decided(set, 'GET /logs/_search', { fields: ['X-Team: b'] }), 'allow rest');
+});
+
+test('an explanation names each policy up to the one that decides, and what it missed', async () => {
+  const set = await setOf([
+    policy('a', { match: { sources: ['10.1.0.0/16'] } }),
+    policy('b', { match: { indices: ['logs-*'] } }),
+    audit('c'),
+    deny('d'),
+    policy('e'),
+  ]);
+  const steps = set.explain(subject('POST /logs-1/_bulk', { source: '10.9.0.1' }));
+  assert.deepEqual(
+    steps.map(({ policy: name, part, matched }) => [name, matched ? 'matched' : part]),
+    [
+      ['a', 'sources'],
+      ['b', 'indices'],
+      ['c', 'matched'],
+      ['d', 'matched'],
+    ],
+  );
+  assert.match(steps[1]?.found ?? '', /allow_explicit_index/);
+});
+
+const lines = [
+  'GET /logs-1/_search',
+  'POST /logs-1/_bulk',
+  'POST /_bulk',
+  'PUT /_cluster/settings',
+  'GET /x/y/z',
+];
+const some = <T>(...values: readonly T[]) => fc.subarray([...values], { maxLength: 2 });
+
+test('narrowing never loses the policy that decides', async () => {
+  const change = fc.record({
+    match: fc.record({
+      methods: some('GET', 'POST'),
+      groups: some<EndpointGroup>('read', 'write', 'unknown'),
+      indices: some('logs-*', '*', 'lo*1', 'secret'),
+      sources: some('10.0.0.0/8', '10.0.0.1', '192.168.0.0/16'),
+      principals: some(
+        { kind: 'user' as const, verified: true, names: ['al*', 'bob'] },
+        { kind: 'user' as const, verified: false, names: ['carol'] },
+      ),
+    }),
+    action: fc.constantFrom('allow', 'deny', 'audit'),
+    bodyIndices: fc.constantFrom('refuse' as const, 'trust' as const),
+  });
+  const make = { allow: policy, deny, audit };
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(change, { minLength: 1, maxLength: 70 }),
+      fc.constantFrom(...lines),
+      fc.subarray([user('alice'), user('bob', false), user('carol', false)]),
+      async (changes, line, principals) => {
+        const documents = changes.map(({ action, match, bodyIndices }, index) =>
+          make[action as 'allow'](`p${index}`, { match, bodyIndices }),
+        );
+        const asked = subject(line, { principals });
+        const first = documents.find(
+          (document) =>
+            document.action.kind !== 'audit' &&
+            compileConditions(document).every((part) => part.holds(asked)),
+        );
+        assert.equal((await setOf(documents)).decide(asked).policy?.name, first?.name);
+      },
+    ),
+    { numRuns: 300 },
+  );
+});

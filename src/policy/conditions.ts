@@ -1,0 +1,257 @@
+/**
+ * What a policy's `match` asks of a request, each part as a small object of one shape. All of them must hold; the
+ * cheap ones are asked first.
+ */
+import type { RequestHead } from '../http1/request-head.ts';
+import type { Action, HeaderMatch, LengthMatch, Match, PolicyDocument } from './document.ts';
+import type { Endpoint } from './endpoints.ts';
+import { compileGlobs, compilePathGlob } from './glob.ts';
+import { compileIndexPatterns, covers, mayTouch } from './indices.ts';
+import { type AddressBits, addressBits, networkBits } from './networks.ts';
+import { comparePrincipal } from './principal-match.ts';
+import type { Subject } from './subject.ts';
+import { compileTimes } from './times.ts';
+
+export interface Condition {
+  /** The field of `match` that it stands for, as an operator would name it. */
+  readonly part: string;
+  holds(subject: Subject): boolean;
+  /** What the request has instead, for `explain`. Never a secret. */
+  found(subject: Subject): string;
+}
+
+/**
+ * A policy that lets in must cover all that the request can touch; one that denies or audits must catch whatever it
+ * may touch: what the head leaves open counts against the request, both times.
+ */
+export type Sense = 'covers' | 'catches';
+
+export function senseOf(action: Action): Sense {
+  return action.kind === 'allow' ? 'covers' : 'catches';
+}
+
+export function compileConditions(document: PolicyDocument): readonly Condition[] {
+  const { match, action, bodyIndices } = document;
+  const sense = senseOf(action);
+  return [
+    ...methods(match),
+    ...endpoints(match, sense),
+    ...paths(match),
+    ...indices(match, sense, bodyIndices),
+    ...sources(match),
+    ...contentTypes(match, sense),
+    ...(match.length === undefined ? [] : [length(match.length)]),
+    ...principals(match),
+    ...match.headers.map((one) => header(one, sense)),
+    ...times(match),
+  ];
+}
+
+function methods({ methods }: Match): readonly Condition[] {
+  if (methods.length === 0) return [];
+  const wanted = new Set(methods);
+  return [
+    {
+      part: 'methods',
+      holds: ({ head }) => wanted.has(head.method),
+      found: ({ head }) => head.method,
+    },
+  ];
+}
+
+/** Endpoints that no table knows are let in by name only; a policy that denies catches them unless it names others. */
+function endpoints({ endpoints: names, groups, paths }: Match, sense: Sense): readonly Condition[] {
+  const named = compileGlobs(names);
+  const wanted: ReadonlySet<string> = new Set(groups);
+  const unknownToo =
+    wanted.has('unknown') ||
+    names.includes('unknown') ||
+    (names.length === 0 && groups.length === 0 && (paths.length > 0 || sense === 'catches'));
+  return [
+    {
+      part: names.length > 0 || groups.length === 0 ? 'endpoints' : 'groups',
+      holds: ({ match: { endpoint } }) => {
+        if (endpoint.group === 'unknown') return unknownToo;
+        if (names.length > 0 && !named(endpoint.name)) return false;
+        return groups.length === 0 || wanted.has(endpoint.group);
+      },
+      found: ({ match: { endpoint } }) =>
+        endpoint.group === 'unknown'
+          ? 'an endpoint that no table lists, which only groups: [unknown] or paths let in'
+          : `${endpoint.name} (group ${endpoint.group})`,
+    },
+  ];
+}
+
+function paths({ paths }: Match): readonly Condition[] {
+  if (paths.length === 0) return [];
+  const globs = paths.map(compilePathGlob);
+  return [
+    {
+      part: 'paths',
+      holds: ({ path }) => globs.some((glob) => glob(path.segments)),
+      found: ({ path }) => path.text,
+    },
+  ];
+}
+
+function indices(match: Match, sense: Sense, bodyIndices: 'refuse' | 'trust'): readonly Condition[] {
+  if (match.indices.length === 0) return [];
+  const compiled = compileIndexPatterns(match.indices);
+  // The reader has checked each pattern.
+  if (compiled.kind === 'wrong') throw new Error(`${compiled.pattern}: ${compiled.wrong}`);
+  const { patterns } = compiled;
+  const trusted = bodyIndices === 'trust';
+
+  const holds = (subject: Subject): boolean => {
+    const { endpoint, indices: named } = subject.match;
+    if (!endpoint.takesIndices && !endpoint.bodyIndices) return false;
+    if (sense === 'catches') {
+      if (subject.queryNamesIndices || (endpoint.bodyIndices && !trusted)) return true;
+      return endpoint.takesIndices && mayTouch(patterns, subject.indices);
+    }
+    if (endpoint.group === 'unknown' || subject.queryNamesIndices) return false;
+    if (endpoint.bodyIndices && !trusted) return false;
+    // A read that names no index reads all of them, whatever the server allows bodies to name.
+    if (named.length === 0 && endpoint.bodyIndices && (!endpoint.takesIndices || endpoint.group !== 'read')) {
+      return true;
+    }
+    return endpoint.takesIndices && covers(patterns, subject.indices);
+  };
+  return [{ part: 'indices', holds, found: (subject) => foundIndices(subject, trusted) }];
+}
+
+function foundIndices(
+  { match: { endpoint, indices: named }, queryNamesIndices }: Subject,
+  trusted: boolean,
+): string {
+  if (queryNamesIndices) return 'indices named in the query, where servers take them too';
+  if (!endpoint.takesIndices && !endpoint.bodyIndices) return `${endpoint.name}, which is not about indices`;
+  const inUrl = named.length === 0 ? 'no index in the URL, which means all' : named.join(',');
+  if (!endpoint.bodyIndices || trusted) return inUrl;
+  return `${inUrl}, and the body of ${endpoint.name} can name others: ${bodyIndicesHint(endpoint)}`;
+}
+
+/** Whose bodies a server can be told not to name indices in. */
+const explicitIndex: ReadonlySet<string> = new Set([
+  'bulk',
+  'mget',
+  'msearch',
+  'msearch_template',
+  'mtermvectors',
+]);
+
+/** The way out for an operator whose bulk is refused. */
+export function bodyIndicesHint({ name }: Endpoint): string {
+  return explicitIndex.has(name)
+    ? 'set bodyIndices: trust where the server has rest.action.multi.allow_explicit_index: false'
+    : 'set bodyIndices: trust where whoever sends it may name any';
+}
+
+/** Connections come by the thousand from a few addresses. */
+const knownAddresses = new Map<string, AddressBits | undefined>();
+const maxKnownAddresses = 4096;
+
+export function bitsOf(address: string): AddressBits | undefined {
+  const known = knownAddresses.get(address);
+  if (known !== undefined) return known;
+  if (knownAddresses.size >= maxKnownAddresses) knownAddresses.clear();
+  const bits = addressBits(address);
+  knownAddresses.set(address, bits);
+  return bits;
+}
+
+function sources({ sources }: Match): readonly Condition[] {
+  if (sources.length === 0) return [];
+  const networks = sources.flatMap((block) => networkBits(block) ?? []);
+  return [
+    {
+      part: 'sources',
+      holds: ({ source }) => {
+        const bits = bitsOf(source);
+        return bits !== undefined && networks.some((network) => bits.startsWith(network));
+      },
+      found: ({ source }) => source,
+    },
+  ];
+}
+
+/** Of several lines of one name any could be the one that the server reads. */
+function someOrEvery(
+  sense: Sense,
+  head: RequestHead,
+  key: string,
+  test: (value: string) => boolean,
+): boolean {
+  const values = head.fields.list.filter((field) => field.key === key).map(({ value }) => value);
+  return values.length > 0 && (sense === 'covers' ? values.every(test) : values.some(test));
+}
+
+function contentTypes({ contentTypes }: Match, sense: Sense): readonly Condition[] {
+  if (contentTypes.length === 0) return [];
+  const wanted = new Set(contentTypes);
+  const isWanted = (value: string) => wanted.has(mediaType(value));
+  return [
+    {
+      part: 'contentTypes',
+      holds: ({ head }) => someOrEvery(sense, head, 'content-type', isWanted),
+      found: ({ head }) => head.fields.get('content-type') ?? 'no Content-Type',
+    },
+  ];
+}
+
+/** Without parameters, in lower case. */
+export function mediaType(value: string): string {
+  return value.split(';', 1)[0]?.trim().toLowerCase() ?? '';
+}
+
+function length({ atLeast, atMost, declared }: LengthMatch): Condition {
+  return {
+    part: 'length',
+    holds: ({ head }) => {
+      if (head.framing.kind === 'chunked') return !declared;
+      const bytes = head.contentLength ?? 0;
+      return bytes >= atLeast && bytes <= atMost;
+    },
+    found: ({ head }) =>
+      head.framing.kind === 'chunked' ? 'no declared length' : `${head.contentLength ?? 0} bytes`,
+  };
+}
+
+function principals({ principals }: Match): readonly Condition[] {
+  if (principals.length === 0) return [];
+  const tests = principals.map(comparePrincipal);
+  return [
+    {
+      part: 'principals',
+      holds: (subject) => subject.principals.some((principal) => tests.some((test) => test(principal))),
+      found: (subject) =>
+        subject.principals.length === 0
+          ? 'no principal'
+          : subject.principals
+              .map(({ kind, name, verified }) => `${verified ? 'verified' : 'claimed'} ${kind} ${name}`)
+              .join(', '),
+    },
+  ];
+}
+
+function header({ name, values }: HeaderMatch, sense: Sense): Condition {
+  const wanted = values.length === 0 ? () => true : compileGlobs(values);
+  return {
+    part: `headers.${name}`,
+    holds: ({ head }) => someOrEvery(sense, head, name, wanted),
+    found: ({ head }) => (head.fields.has(name) ? 'another value' : 'no such header'),
+  };
+}
+
+function times({ times }: Match): readonly Condition[] {
+  if (times.length === 0) return [];
+  const within = compileTimes(times);
+  return [
+    {
+      part: 'times',
+      holds: ({ time }) => within(time),
+      found: ({ time }) => new Date(time).toISOString(),
+    },
+  ];
+}

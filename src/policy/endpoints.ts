@@ -1,0 +1,164 @@
+/**
+ * Which endpoint of Elasticsearch or OpenSearch a method and a path ask for, and which indices the path names.
+ * The table is generated (docs/endpoints.md); a trie over its segments answers as the servers' own does.
+ */
+import type { EndpointGroup } from './document.ts';
+import { endpointTable, queryIndexParameters } from './endpoint-table.ts';
+import type { JudgedPath } from './path.ts';
+
+export interface Endpoint {
+  /** Dense: its place in `endpoints`. */
+  readonly id: number;
+  /** As in the specifications: `bulk`, `indices.create`, `ism.put_policy`. */
+  readonly name: string;
+  readonly group: EndpointGroup;
+  readonly server: 'both' | 'elasticsearch' | 'opensearch';
+  /** Some URL of it has a parameter that names indices: where none is given, all are meant. */
+  readonly takesIndices: boolean;
+  /** It can reach indices that its URL doesn't name: by its body, a query's text, an id. */
+  readonly bodyIndices: boolean;
+  readonly ndjson: boolean;
+}
+
+export interface EndpointMatch {
+  readonly endpoint: Endpoint;
+  /** Decoded values of all parameters of the path that name indices, aliases, data streams. */
+  readonly indices: readonly string[];
+}
+
+/** Every path and method that no table lists. It could touch anything. */
+export const unknownEndpoint: Endpoint = {
+  id: 0,
+  name: 'unknown',
+  group: 'unknown',
+  server: 'both',
+  takesIndices: true,
+  bodyIndices: true,
+  ndjson: false,
+};
+
+/** One URL of an endpoint with one method. */
+interface Route {
+  readonly endpoint: Endpoint;
+  /** The segments that name indices. */
+  readonly indices: readonly number[];
+}
+
+interface Node {
+  readonly literals: Map<string, Node>;
+  parameter: Node | undefined;
+  /** By method, where a URL ends here. */
+  readonly routes: Map<string, Route>;
+}
+
+const trie = newNode();
+
+/** All of them, `unknownEndpoint` among them; the others by name. */
+export const endpoints: readonly Endpoint[] = [
+  unknownEndpoint,
+  ...endpointTable
+    .trim()
+    .split('\n')
+    .map((line, at) => readLine(line, at + 1)),
+];
+
+const unknownMatch: EndpointMatch = { endpoint: unknownEndpoint, indices: [] };
+
+/**
+ * Literal segments win over parameters, with backtracking, as in the servers' `PathTrie`; case counts. A parameter
+ * that names indices is no name that begins with `_` but `_all`, so that `/_BULK` and an index called `_bulk` end
+ * as unknown. Where a URL answers GET and nothing is listed for HEAD, HEAD is the same endpoint.
+ */
+export function findEndpoint(method: string, path: JudgedPath): EndpointMatch {
+  const { segments } = path;
+  const route =
+    find(trie, segments, 0, method) ?? (method === 'HEAD' ? find(trie, segments, 0, 'GET') : undefined);
+  if (route === undefined) return unknownMatch;
+  const { endpoint, indices } = route;
+  return { endpoint, indices: indices.map((at) => segments[at] ?? '') };
+}
+
+function find(node: Node, segments: readonly string[], at: number, method: string): Route | undefined {
+  const segment = segments[at];
+  if (segment === undefined) {
+    const route = node.routes.get(method);
+    return route?.indices.every((place) => mayNameIndices(segments[place] ?? '')) ? route : undefined;
+  }
+  const literal = node.literals.get(segment);
+  const found = literal === undefined ? undefined : find(literal, segments, at + 1, method);
+  if (found !== undefined || node.parameter === undefined) return found;
+  return find(node.parameter, segments, at + 1, method);
+}
+
+function mayNameIndices(segment: string): boolean {
+  return segment.charCodeAt(0) !== 0x5f || segment === '_all' || segment.startsWith('_all,');
+}
+
+function newNode(): Node {
+  return { literals: new Map(), parameter: undefined, routes: new Map() };
+}
+
+/** `bulk write both indices,body,ndjson POST|PUT /_bulk POST|PUT /<index>/_bulk` */
+function readLine(line: string, id: number): Endpoint {
+  const [name = '', group = '', server = '', flags = '', ...routes] = line.split(' ');
+  const endpoint: Endpoint = {
+    id,
+    name,
+    group: group as EndpointGroup,
+    server: server as Endpoint['server'],
+    takesIndices: flags.includes('indices'),
+    bodyIndices: flags.includes('body'),
+    ndjson: flags.includes('ndjson'),
+  };
+  for (let at = 0; at < routes.length; at += 2) {
+    addRoute(endpoint, (routes[at] ?? '').split('|'), (routes[at + 1] ?? '').split('/').slice(1));
+  }
+  return endpoint;
+}
+
+function addRoute(endpoint: Endpoint, methods: readonly string[], url: readonly string[]): void {
+  const segments = url[0] === '' ? [] : url;
+  const indices = segments.flatMap((segment, at) => (segment.startsWith('<') ? [at] : []));
+  let node = trie;
+  for (const segment of segments) node = child(node, segment);
+  for (const method of methods) node.routes.set(method, { endpoint, indices });
+}
+
+function child(node: Node, segment: string): Node {
+  if (segment.startsWith('<') || segment.startsWith('{')) {
+    node.parameter ??= newNode();
+    return node.parameter;
+  }
+  const known = node.literals.get(segment);
+  if (known !== undefined) return known;
+  const added = newNode();
+  node.literals.set(segment, added);
+  return added;
+}
+
+const named: ReadonlySet<string> = new Set(queryIndexParameters);
+
+/**
+ * Whether a query (empty, or from its `?` on) names indices: the servers keep parameters of path and query in one
+ * map, so that `/_search?index=secret` is `/secret/_search`. Names are split and decoded as by the servers'
+ * `RestUtils`: at `&` and `;`, leading `=` skipped, `+` a space. What can't be decoded counts as naming one.
+ */
+export function queryIndices(query: string): boolean {
+  if (query.length < 2) return false;
+  for (const pair of query.slice(1).split(/[&;]/)) {
+    const start = pair.search(/[^=]/);
+    if (start === -1) continue;
+    const end = pair.indexOf('=', start);
+    const raw = end === -1 ? pair.slice(start) : pair.slice(start, end);
+    if (!raw.includes('%')) {
+      if (named.has(raw)) return true;
+      continue;
+    }
+    try {
+      if (named.has(decodeURIComponent(raw))) return true;
+    } catch {
+      return true;
+    }
+  }
+  return false;
+}

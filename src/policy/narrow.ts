@@ -1,0 +1,161 @@
+/**
+ * Which policies can match at all, found by looking a request's endpoint, indices, principal and source up rather
+ * than by asking a thousand policies in turn. It only narrows: whatever it leaves is asked in full.
+ */
+import { bitsOf, type Condition, senseOf } from './conditions.ts';
+import type { PolicyDocument } from './document.ts';
+import { endpoints as allEndpoints } from './endpoints.ts';
+import { compileIndexPatterns, literalPrefix, patternPrefixes } from './indices.ts';
+import { networkBits } from './networks.ts';
+import type { Subject } from './subject.ts';
+
+/** A set of policies: bit n of word w is policy 32 w + n. */
+export type Candidates = Uint32Array;
+
+export interface Narrowing {
+  /** Valid until the next call. */
+  candidates(subject: Subject): Candidates;
+}
+
+/** Takes policies out of `candidates` that can't match. */
+type Narrow = (subject: Subject, candidates: Candidates) => void;
+
+interface Compiled {
+  readonly document: PolicyDocument;
+  readonly conditions: readonly Condition[];
+}
+
+export function createNarrowing(policies: readonly Compiled[]): Narrowing {
+  const documents = policies.map(({ document }) => document);
+  const words = Math.ceil(documents.length / 32);
+  const candidates = new Uint32Array(words);
+  const first = byEndpoint(policies, words);
+  const others = [byIndices(documents, words), bySource(documents, words), byPrincipal(documents, words)];
+  return {
+    candidates(subject) {
+      candidates.set(first(subject));
+      for (const narrow of others) narrow(subject, candidates);
+      return candidates;
+    },
+  };
+}
+
+/** The first candidate from policy `from` on, or -1. */
+export function nextCandidate(candidates: Candidates, from: number): number {
+  for (let word = from >> 5; word < candidates.length; word++) {
+    const bits = (candidates[word] ?? 0) & (word === from >> 5 ? -1 << (from & 31) : -1);
+    if (bits !== 0) return word * 32 + 31 - Math.clz32(bits & -bits);
+  }
+  return -1;
+}
+
+function add(set: Candidates, policy: number): void {
+  set[policy >> 5] = (set[policy >> 5] ?? 0) | (1 << (policy & 31));
+}
+
+function emptySet(words: number): Candidates {
+  return new Uint32Array(words);
+}
+
+const endpointParts: ReadonlySet<string> = new Set(['methods', 'endpoints', 'groups']);
+
+/** Whether an endpoint and a method can match depends on nothing else: found once for each pair, and kept. */
+function byEndpoint(policies: readonly Compiled[], words: number): (subject: Subject) => Candidates {
+  const asked = policies.map(({ conditions }) => conditions.filter(({ part }) => endpointParts.has(part)));
+  const known = allEndpoints.map(() => new Map<string, Candidates>());
+  return (subject) => {
+    const { endpoint } = subject.match;
+    const byMethod = known[endpoint.id];
+    const found = byMethod?.get(subject.head.method);
+    if (found !== undefined) return found;
+    const set = emptySet(words);
+    for (const [policy, parts] of asked.entries()) {
+      if (parts.every((part) => part.holds(subject))) add(set, policy);
+    }
+    byMethod?.set(subject.head.method, set);
+    return set;
+  };
+}
+
+/** Policies by the beginnings of what they ask for: an item has to begin as one of them does. */
+class Prefixes {
+  readonly #always: Candidates;
+  readonly #byPrefix = new Map<string, number[]>();
+  readonly #scratch: Candidates;
+  #lengths: readonly number[] = [];
+  #used = false;
+
+  constructor(words: number) {
+    this.#always = emptySet(words);
+    this.#scratch = emptySet(words);
+  }
+
+  /** Without prefixes the policy is never ruled out here. */
+  add(policy: number, prefixes: readonly string[]): void {
+    if (prefixes.length === 0) {
+      add(this.#always, policy);
+      return;
+    }
+    this.#used = true;
+    for (const prefix of prefixes) {
+      const policies = this.#byPrefix.get(prefix);
+      if (policies === undefined) this.#byPrefix.set(prefix, [policy]);
+      else policies.push(policy);
+    }
+    this.#lengths = [...new Set([...this.#byPrefix.keys()].map(({ length }) => length))].sort(
+      (a, b) => a - b,
+    );
+  }
+
+  /** Leaves those that one of `prefixes` begins `text`; undefined leaves only those without prefixes. */
+  narrow(text: string | undefined, candidates: Candidates): void {
+    if (!this.#used) return;
+    const scratch = this.#scratch;
+    scratch.set(this.#always);
+    if (text !== undefined) {
+      for (const length of this.#lengths) {
+        if (length > text.length) break;
+        for (const policy of this.#byPrefix.get(text.slice(0, length)) ?? []) add(scratch, policy);
+      }
+    }
+    for (let word = 0; word < candidates.length; word++) {
+      candidates[word] = (candidates[word] ?? 0) & (scratch[word] ?? 0);
+    }
+  }
+}
+
+/** A policy can only cover an expression whose first item begins as one of its patterns does. */
+function byIndices(documents: readonly PolicyDocument[], words: number): Narrow {
+  const prefixes = new Prefixes(words);
+  for (const [policy, { action, match, bodyIndices }] of documents.entries()) {
+    const compiled = compileIndexPatterns(match.indices);
+    // What denies is caught by overlap, and a trusted body need not name an index in the URL.
+    const narrows = senseOf(action) === 'covers' && bodyIndices === 'refuse' && compiled.kind === 'compiled';
+    prefixes.add(policy, narrows ? patternPrefixes(compiled.patterns) : []);
+  }
+  return ({ indices }, candidates) => prefixes.narrow(literalPrefix(indices) ?? '', candidates);
+}
+
+function bySource(documents: readonly PolicyDocument[], words: number): Narrow {
+  const prefixes = new Prefixes(words);
+  for (const [policy, { match }] of documents.entries()) {
+    prefixes.add(
+      policy,
+      match.sources.flatMap((block) => networkBits(block) ?? []),
+    );
+  }
+  return ({ source }, candidates) => prefixes.narrow(bitsOf(source), candidates);
+}
+
+/** Of several principals any may be the one that is asked for, so only the usual case, one, is looked up. */
+function byPrincipal(documents: readonly PolicyDocument[], words: number): Narrow {
+  const prefixes = new Prefixes(words);
+  for (const [policy, { match }] of documents.entries()) {
+    const names = match.principals.flatMap((one) => (one.kind === 'token' ? one.subjects : one.names));
+    const open = match.principals.some((one) => one.kind === 'token' && one.subjects.length === 0);
+    prefixes.add(policy, open ? [''] : names.map((name) => name.split('*', 1)[0] ?? ''));
+  }
+  return ({ principals }, candidates) => {
+    if (principals.length < 2) prefixes.narrow(principals[0]?.name, candidates);
+  };
+}

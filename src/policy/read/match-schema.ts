@@ -1,0 +1,201 @@
+/** `spec.match`: which requests a policy is about. */
+import { z } from 'zod';
+import { nearest } from '../../config/nearest.ts';
+import { read, refuse, size } from '../../config/quantities.ts';
+import type { Reading } from '../../config/units.ts';
+import type { EndpointGroup } from '../document.ts';
+import { compileGlob } from '../glob.ts';
+import type { PolicyContext } from './context.ts';
+import {
+  headerNamePattern,
+  quoted,
+  readFieldText,
+  readHeaderName,
+  readMediaType,
+  readNetwork,
+  readPathPattern,
+  readText,
+  readTimeOfDay,
+  readZone,
+  timeOfDayPattern,
+} from './texts.ts';
+
+/** The others are refused before any policy is asked. */
+const methods = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS'] as const;
+
+const groups = [
+  'read',
+  'write',
+  'monitor',
+  'manage',
+  'security',
+  'cluster-admin',
+  'unknown',
+] as const satisfies readonly EndpointGroup[];
+
+/** As JavaScript counts them. */
+export const weekdays = ['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat'] as const;
+
+/** An empty list would say nothing, or everything: who writes one has lost what should be in it. */
+function list<T extends z.ZodType>(item: T) {
+  return z.array(item).min(1).optional();
+}
+
+export function texts(...examples: readonly string[]) {
+  return z.array(read(readText).meta({ examples: [...examples] })).min(1);
+}
+
+const anySize = { min: 0, max: Number.MAX_SAFE_INTEGER };
+
+const header = z.strictObject({
+  name: read(readHeaderName).meta({
+    description: 'In any case',
+    pattern: headerNamePattern,
+    examples: ['x-team'],
+  }),
+  values: list(read(readFieldText).meta({ examples: ['team-*'] })).describe(
+    'Any of them, `*` for any run of characters; absent asks only that the header is there',
+  ),
+});
+
+const token = z
+  .strictObject({
+    issuer: read((text) => whole(text))
+      .optional()
+      .meta({ description: 'Who issued it, exactly', examples: ['https://login.example'] }),
+    subjects: texts('svc-*').optional().describe('Of the tokens, `*` for any run of characters'),
+    claims: z
+      .record(z.string(), texts('team-a'))
+      .optional()
+      .check((context) => {
+        if (context.value === undefined || Object.keys(context.value).length > 0) return;
+        refuse(context, { wrong: 'is empty', fix: 'write e.g. {groups: [admins]}' });
+      })
+      .meta({
+        description:
+          'By claim, values with `*` for any run of characters: one must be the claim, or in it where it is a list',
+        examples: ['{groups: [admins]}'],
+      }),
+  })
+  .check((context) => {
+    if (Object.keys(context.value).length > 0 || context.issues.length > 0) return;
+    refuse(context, { wrong: 'names no token', fix: "write subjects: ['*'] for any" });
+  });
+
+function whole(text: string): Reading<string> {
+  if (!text.includes('*')) return readText(text);
+  return { kind: 'wrong', wrong: `${quoted(text)} holds a *`, fix: 'write the issuer whole' };
+}
+
+const principal = z
+  .strictObject({
+    users: texts('alice')
+      .optional()
+      .describe('Basic users whose password Sluice has verified, `*` for any run of characters'),
+    claimedUsers: texts('bob').optional().describe('Basic users whose password only the server will check'),
+    apiKeys: texts('VuaCfGcBCdbkQm-e5aOx').optional().describe('Ids of API keys that Sluice has verified'),
+    claimedApiKeys: texts('VuaCfGcBCdbkQm-e5aOx')
+      .optional()
+      .describe('Ids of API keys that only the server will check'),
+    token: token.optional().meta({
+      description: 'Bearer tokens that Sluice has verified; all that is given must fit',
+      examples: ['{subjects: [svc-*]}'],
+    }),
+  })
+  .meta({ examples: ['users: [alice]'] })
+  .check((context) => {
+    const given = Object.keys(context.value);
+    if (given.length === 1 || context.issues.length > 0) return;
+    const kinds = 'users, claimedUsers, apiKeys, claimedApiKeys or token';
+    const wrong = given.length === 0 ? 'names nobody' : `is ${given.length} at once: ${given.join(', ')}`;
+    refuse(context, { wrong, fix: `write one of ${kinds} in each item` });
+  });
+
+const length = z
+  .strictObject({
+    atLeast: size(anySize).prefault(0).describe('Bytes'),
+    atMost: size(anySize).optional().describe('Bytes; absent is without end'),
+    declared: z
+      .boolean()
+      .prefault(true)
+      .describe('false lets chunked bodies, which declare none, match as well'),
+  })
+  .check((context) => {
+    const { atLeast, atMost } = context.value;
+    if (atMost === undefined || atLeast <= atMost) return;
+    refuse(context, { wrong: 'is less than atLeast', fix: 'exchange the two', path: ['atMost'] });
+  });
+
+const time = z
+  .strictObject({
+    days: list(z.enum(weekdays).meta({ examples: ['Mon'] })).describe(
+      'On which it begins; absent is every day',
+    ),
+    from: read(readTimeOfDay)
+      .prefault('00:00')
+      .meta({ description: 'This minute included', pattern: timeOfDayPattern, examples: ["'08:00'"] }),
+    to: read(readTimeOfDay)
+      .prefault('24:00')
+      .meta({
+        description: 'This minute not; before `from` it is one of the next day',
+        pattern: timeOfDayPattern,
+        examples: ["'18:00'"],
+      }),
+    zone: read(readZone)
+      .prefault('UTC')
+      .meta({ description: 'An IANA name', examples: ['Europe/Berlin'] }),
+  })
+  .check((context) => {
+    const { from, to } = context.value;
+    if (from === to) {
+      const fix = 'write different ones, or leave both out for the whole day';
+      refuse(context, { wrong: 'from and to are the same', fix, path: ['to'] });
+    }
+    if (from === 24 * 60)
+      refuse(context, { wrong: 'no day has this minute', fix: "write '00:00'", path: ['from'] });
+  });
+
+export function matchSchema({ endpointNames, checkIndices }: PolicyContext) {
+  const known = new Set(endpointNames);
+  const readEndpoint = (pattern: string): Reading<string> => {
+    const glob = compileGlob(pattern);
+    if (known.has(pattern) || (pattern.includes('*') && endpointNames.some(glob))) {
+      return { kind: 'value', value: pattern };
+    }
+    const meant = nearest(pattern, endpointNames);
+    const fix = meant === undefined ? 'remove it, or match by paths' : `did you mean ${meant}?`;
+    return { kind: 'wrong', wrong: `there is no endpoint ${quoted(pattern)}`, fix };
+  };
+  const readIndices = (pattern: string): Reading<string> => {
+    const text = readText(pattern);
+    if (text.kind === 'wrong') return text;
+    const refused = checkIndices(pattern);
+    return refused === undefined ? text : { kind: 'wrong', ...refused };
+  };
+
+  return z.strictObject({
+    methods: list(z.enum(methods).meta({ examples: ['POST'] })).describe('Of the request'),
+    endpoints: list(read(readEndpoint).meta({ examples: ['indices.*'] })).describe(
+      'Names of endpoints, `*` for any run of characters',
+    ),
+    groups: list(z.enum(groups).meta({ examples: ['write'] })).describe(
+      'What an endpoint is for; `unknown` is every path that no table lists, which is matched by no policy that does not name it here, in endpoints or by paths',
+    ),
+    indices: list(read(readIndices).meta({ examples: ['logs-a-*'] })).describe(
+      'Names and wildcards; they must cover every index that the request can touch',
+    ),
+    paths: list(read(readPathPattern).meta({ examples: ["'/_plugins/**'"] })).describe(
+      'Decoded paths, `*` for any run of characters within a segment, `**` for any segments',
+    ),
+    sources: list(read(readNetwork).meta({ examples: ['10.1.0.0/16'] })).describe(
+      "Blocks (CIDR) or single ones of the client's address",
+    ),
+    headers: list(header).describe('All of them must fit'),
+    principals: list(principal).describe('Who is asking; each item is of one kind'),
+    contentTypes: list(read(readMediaType).meta({ examples: ['application/x-ndjson'] })).describe(
+      'Media types without parameters',
+    ),
+    length: length.optional().describe('Of the body, as declared'),
+    times: list(time).describe('Windows of time, in their own zones'),
+  });
+}

@@ -1,0 +1,74 @@
+/** What no set may hold, since it would let clients use what is not theirs, or nobody anything at all. */
+import type { Problem } from '../../config/load.ts';
+import type { PolicyDocument, PolicyLimits } from '../document.ts';
+import { sendsCredentials } from '../server-fields.ts';
+import type { When } from '../when.ts';
+
+export function unsafe(policy: PolicyDocument, when: When): readonly Problem[] {
+  const found: Finding[] = [...credentialsAtRisk(policy, when), ...nothingPasses(policy.limits)];
+  const { source, line, column } = policy.origin;
+  const where = `${source}:${line}:${column}`;
+  return found.map((finding) => ({ where, ...finding, wrong: `policy ${policy.name} ${finding.wrong}` }));
+}
+
+type Finding = Omit<Problem, 'where'>;
+
+/** Behind Sluice's own credentials the server asks nobody who they are: Sluice must know. */
+function credentialsAtRisk({ headers, match, when: source }: PolicyDocument, when: When): readonly Finding[] {
+  if (!sendsCredentials(headers)) return [];
+  const { principals, sources } = match;
+  const read = source === undefined ? new Set<string>() : when.reads(source);
+  if (principals.some(({ verified }) => !verified)) {
+    return [
+      {
+        path: 'spec.match.principals',
+        wrong: "rests on a principal that is only claimed and sends other credentials, which would let anyone in",
+        fix: 'ask for users, apiKeys or a token, which Sluice verifies',
+      },
+    ];
+  }
+  if (principals.length > 0) return [];
+  if (match.headers.length > 0 || read.has('headers') || read.has('query')) {
+    return [
+      {
+        path: match.headers.length > 0 ? 'spec.match.headers' : 'spec.when',
+        wrong: 'lets a client reach the credentials that it sends to the server by a header or query of its own',
+        fix: 'ask for principals that Sluice verifies as well',
+      },
+    ];
+  }
+  if (read.has('principal')) {
+    return [
+      {
+        path: 'spec.when',
+        wrong: 'sends credentials to the server, and its expression may be satisfied by a claimed principal',
+        fix: 'name the principals in match.principals',
+      },
+    ];
+  }
+  if (sources.length > 0) return [];
+  return [
+    {
+      path: 'spec.headers.set',
+      wrong: 'sends credentials to the server on behalf of anybody',
+      fix: 'ask for principals, or name the sources that are trusted',
+    },
+  ];
+}
+
+/** A limit of zero is a deny that takes a connection hostage. */
+function nothingPasses(limits: PolicyLimits): readonly Finding[] {
+  const zero: readonly (readonly [string, number | undefined])[] = [
+    ['streams', limits.streams],
+    ['requestRate', limits.requestRate?.rate],
+    ['requestBandwidth', limits.requestBandwidth?.rate],
+    ['responseBandwidth', limits.responseBandwidth?.rate],
+  ];
+  return zero
+    .filter(([, value]) => value !== undefined && value <= 0)
+    .map(([name]) => ({
+      path: `spec.limits.${name}`,
+      wrong: 'has a limit of zero, which lets nothing through',
+      fix: 'write action: deny',
+    }));
+}

@@ -1,0 +1,99 @@
+/**
+ * Has policies read in a process of its own, which ends when nothing has been read for a while: the YAML parser and
+ * the schema would else stay in the proxy's memory, 20 MB for a page of text. It also bounds what hostile texts can
+ * do to the proxy.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import type { SourceText } from './sources/source.ts';
+import type { Reading } from './store.ts';
+
+/** One line of JSON each way. */
+export interface ReadRequest {
+  readonly texts: readonly SourceText[];
+  readonly clusters: readonly string[];
+}
+
+export interface ReaderProcess {
+  /** One at a time. Rejects when the process can't be had, dies, or does not answer in time. */
+  read(texts: readonly SourceText[]): Promise<Reading>;
+  close(): void;
+}
+
+export interface ReaderOptions {
+  /** Arguments for this executable that start the reader: serve.ts. */
+  readonly command: readonly string[];
+  readonly clusters: readonly string[];
+  /** Milliseconds. */
+  readonly idleTimeout?: number;
+  readonly timeout?: number;
+}
+
+interface Child {
+  readonly process: ChildProcess;
+  /** Settled by the next line, or by the end of the process. */
+  answer: PromiseWithResolvers<string>;
+}
+
+export function createReaderProcess(options: ReaderOptions): ReaderProcess {
+  const { command, clusters, idleTimeout = 5000, timeout = 30_000 } = options;
+  let child: Child | undefined;
+  let idle: NodeJS.Timeout | undefined;
+
+  const stop = (): void => {
+    clearTimeout(idle);
+    child?.process.kill();
+    child = undefined;
+  };
+
+  return {
+    async read(texts) {
+      clearTimeout(idle);
+      const reader = child ?? start(command, () => stop());
+      child = reader;
+      reader.answer = Promise.withResolvers();
+      const request: ReadRequest = { texts, clusters };
+      reader.process.stdin?.write(`${JSON.stringify(request)}\n`);
+      const late = setTimeout(() => {
+        reader.answer.reject(new Error(`the reader of policies has not answered in ${timeout} ms`));
+        stop();
+      }, timeout);
+      try {
+        return reviveReading(await reader.answer.promise);
+      } finally {
+        clearTimeout(late);
+        idle = setTimeout(stop, idleTimeout).unref();
+      }
+    },
+    close: stop,
+  };
+}
+
+function start(command: readonly string[], onEnd: () => void): Child {
+  // Policies name secrets of the environment, but only the proxy itself may see them.
+  const process = spawn(globalThis.process.execPath, command, {
+    stdio: ['pipe', 'pipe', 'inherit'],
+    env: {},
+  });
+  const child: Child = { process, answer: Promise.withResolvers() };
+  child.answer.promise.catch(() => {});
+  const fail = (why: string): void => {
+    child.answer.reject(new Error(`the reader of policies ${why}`));
+    onEnd();
+  };
+  process.on('error', (error) => fail(`can't be started: ${error.message}`));
+  process.on('exit', (code, signal) => fail(`ended (${signal ?? code})`));
+  process.stdin?.on('error', () => {});
+  if (process.stdout)
+    createInterface({ input: process.stdout }).on('line', (line) => child.answer.resolve(line));
+  // It must not keep the proxy from ending.
+  process.unref();
+  return child;
+}
+
+/** JSON has no Infinity: it is written as null, and nothing else in a document is. */
+export function reviveReading(json: string): Reading {
+  return JSON.parse(json, (_key, value: unknown) =>
+    value === null ? Number.POSITIVE_INFINITY : value,
+  ) as Reading;
+}

@@ -1,0 +1,47 @@
+/** What a policy changes in the fields that the server gets. */
+import type { HeaderChanges } from './document.ts';
+
+/** Fields that say who is asking: whoever sends them with the server's trust behind them is that user. */
+const identifying: readonly string[] = [
+  'authorization',
+  'proxy-authorization',
+  'cookie',
+  // Elasticsearch: run as another user, and the credentials of the second leg.
+  'es-security-runas-user',
+  'es-secondary-authorization',
+  'es-client-authentication',
+  // OpenSearch: impersonation, and authentication by a proxy in front.
+  'opendistro_security_impersonate_as',
+  'x-proxy-user',
+  'x-proxy-roles',
+  'x-proxy-ext',
+];
+
+/** Whether the server will take the request for someone whom Sluice vouches for. */
+export function sendsCredentials({ set }: HeaderChanges): boolean {
+  return set.some(({ name, value }) => value.kind !== 'text' || identifying.includes(name.toLowerCase()));
+}
+
+/**
+ * Fields of the client's that do not reach the server: those removed, those that Sluice sets itself, and, beside
+ * Sluice's credentials, all by which a client could be another; each also with `_` for `-`, as many servers read it.
+ */
+export function droppedFields(changes: HeaderChanges): ReadonlySet<string> {
+  const names = [
+    ...changes.remove,
+    ...changes.set.map(({ name }) => name.toLowerCase()),
+    ...(sendsCredentials(changes) ? identifying : []),
+  ];
+  return new Set(names.flatMap(spellings));
+}
+
+const maxSpellings = 64;
+
+function spellings(name: string): readonly string[] {
+  let all = [''];
+  for (const char of name) {
+    const forms = (char === '-' || char === '_') && all.length < maxSpellings ? ['-', '_'] : [char];
+    all = all.flatMap((text) => forms.map((form) => text + form));
+  }
+  return all;
+}

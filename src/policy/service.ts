@@ -1,0 +1,174 @@
+/** The policy stage as a whole: sources, reader, store, identity, limits, and the judge that requests meet. */
+import { compileSet, type PolicySet } from './compile.ts';
+import { createIdentity } from './identity/identify.ts';
+import type { IdentityOptions } from './identity/options.ts';
+import { Judge } from './judge.ts';
+import { createLimiters, type LimiterReadings } from './limits/limiter.ts';
+import { createReaderProcess } from './reader-process.ts';
+import { openSources, type SourceOptions } from './sources/open.ts';
+import { createStore, type StoreEvent } from './store.ts';
+
+export interface PolicyServiceOptions {
+  readonly sources: readonly SourceOptions[];
+  readonly fallback: 'allow' | 'deny';
+  /** Until a first set is there: `wait` is for the caller to do, by `ready`. */
+  readonly onStart: 'wait' | 'deny' | 'allow';
+  readonly secretsDirectory: string | undefined;
+  readonly identity: IdentityOptions;
+  /** Names that policies may route to. */
+  readonly clusters: readonly string[];
+  /** Arguments that start the reader of documents. */
+  readonly readerCommand: readonly string[];
+  readonly log: {
+    info(fields: object, message: string): void;
+    warn(fields: object, message: string): void;
+    error(fields: object, message: string): void;
+  };
+}
+
+export interface PolicyService {
+  readonly judge: Judge;
+  /** Resolves once there is a set to judge by, of the sources or for the start. */
+  readonly ready: Promise<void>;
+  /** For the admin address. */
+  report(): PolicyReport;
+  /** For metrics. */
+  use(): readonly (LimiterReadings & { readonly policy: string })[];
+  readonly counts: {
+    readonly accepted: number;
+    readonly refused: number;
+    readonly since: number | undefined;
+  };
+  close(): void;
+}
+
+export interface PolicyReport {
+  readonly version: string;
+  readonly policies: number;
+  readonly since: string;
+  readonly stale: boolean;
+  readonly problems: readonly string[];
+  readonly sources: readonly { readonly source: string; readonly reachable: boolean; readonly why: string }[];
+  readonly default: 'allow' | 'deny';
+  readonly hits: readonly PolicyHits[];
+}
+
+export interface PolicyHits {
+  readonly policy: string;
+  readonly order: number;
+  readonly action: string;
+  readonly allowed: number;
+  readonly denied: number;
+  readonly audited: number;
+  readonly streams: number;
+  readonly waiting: number;
+  readonly limited: number;
+}
+
+/** Throws what the configuration has wrong. */
+export async function createPolicyService(options: PolicyServiceOptions): Promise<PolicyService> {
+  const { fallback, onStart, log } = options;
+  const identity = await createIdentity(options.identity, (why) => log.warn({ why }, 'identity'));
+  const limiters = createLimiters();
+  const judge = new Judge({
+    identify: (head) => identity.identify(head),
+    challenge: challengeOf(options.identity),
+    limiters,
+  });
+  if (onStart !== 'wait') judge.use(startingSet(onStart));
+
+  const source = openSources(options.sources, {
+    onState: ({ name, reachable, why }) => {
+      if (reachable) log.info({ source: name }, 'policies: the source is read');
+      else log.warn({ source: name, why }, 'policies: the source can not be read');
+    },
+    warn: (why) => log.warn({ why }, 'policies'),
+  });
+  const reader = createReaderProcess({ command: options.readerCommand, clusters: options.clusters });
+  const store = createStore({
+    source,
+    read: (texts) => reader.read(texts),
+    fallback,
+    secrets: { directory: options.secretsDirectory, environment: process.env },
+    onSwap: (set) => judge.use(set),
+    tell: (event) => tell(event, log),
+  });
+
+  return {
+    judge,
+    ready: onStart === 'wait' ? store.first : Promise.resolve(),
+    report() {
+      const { set, since, problems } = store.state;
+      const sources = source
+        .states()
+        .map(({ name, reachable, why }) => ({ source: name, reachable, why: why ?? '' }));
+      return {
+        version: set?.version ?? '',
+        policies: set?.policies.length ?? 0,
+        since: since === undefined ? '' : new Date(since).toISOString(),
+        stale: problems.length > 0 || sources.some(({ reachable }) => !reachable),
+        problems,
+        sources,
+        default: fallback,
+        hits: hitsOf(set, judge, new Map([...limiters.all()].map(([name, one]) => [name, one.readings()]))),
+      };
+    },
+    use: () => [...limiters.all()].map(([policy, limiter]) => ({ policy, ...limiter.readings() })),
+    get counts() {
+      return store.state;
+    },
+    close() {
+      store.close();
+      reader.close();
+      identity.close();
+      limiters.close();
+    },
+  };
+}
+
+/** What is in effect before any set was read. */
+function startingSet(fallback: 'allow' | 'deny'): PolicySet {
+  return compileSet([], [], { version: '', fallback });
+}
+
+/** How a client may authenticate (RFC 7617, RFC 6750). */
+function challengeOf({ tokens, users }: IdentityOptions): string {
+  const basic = users === undefined ? [] : ['Basic realm="sluice", charset="UTF-8"'];
+  const bearer = tokens.length === 0 ? [] : ['Bearer realm="sluice"'];
+  return [...basic, ...bearer].join(', ');
+}
+
+function tell(event: StoreEvent, log: PolicyServiceOptions['log']): void {
+  switch (event.kind) {
+    case 'accepted': {
+      const { version, policies, warnings } = event;
+      for (const warning of warnings) log.warn({ warning }, 'policies: worth a look');
+      log.info({ version, policies }, 'policies: a set is in effect');
+      break;
+    }
+    case 'refused': {
+      const { version, problems } = event;
+      log.error({ version, problems }, 'policies: a set was refused, nothing has changed');
+      break;
+    }
+    case 'unreachable':
+      log.warn({ source: event.source, why: event.why }, 'policies: no set can be read');
+  }
+}
+
+function hitsOf(
+  set: PolicySet | undefined,
+  judge: Judge,
+  limits: ReadonlyMap<string, LimiterReadings>,
+): readonly PolicyHits[] {
+  const row = (policy: string, order: number, action: string): PolicyHits => {
+    const { allowed, denied, audited } = judge.hits.get(policy) ?? { allowed: 0, denied: 0, audited: 0 };
+    const readings = limits.get(policy);
+    const { streams, waiting, refused: limited } = readings ?? { streams: 0, waiting: 0, refused: 0 };
+    return { policy, order, action, allowed, denied, audited, streams, waiting, limited };
+  };
+  return [
+    ...(set?.policies ?? []).map(({ name, document }) => row(name, document.order, document.action.kind)),
+    row('default', Number.MAX_SAFE_INTEGER, set?.fallback ?? ''),
+  ];
+}

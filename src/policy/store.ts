@@ -1,0 +1,176 @@
+/**
+ * The set in effect, and how it came to be: snapshots of the source are read, built and put into effect whole, one
+ * after the other. What is wrong changes nothing and is told.
+ */
+import { type BuildProblem, type Built, buildSet } from './build.ts';
+import type { PolicySet } from './compile.ts';
+import type { PolicyDocument } from './document.ts';
+import { type SecretsOptions, secretsFingerprint } from './secrets.ts';
+import type { Outcome, PolicySource, Snapshot, SourceText } from './sources/source.ts';
+
+/** What the reader makes of texts: documents, or every problem by the name of its text. */
+export type Reading =
+  | {
+      readonly kind: 'read';
+      readonly documents: readonly PolicyDocument[];
+      readonly warnings: readonly string[];
+    }
+  | { readonly kind: 'invalid'; readonly problems: readonly TextProblem[] };
+
+export interface TextProblem {
+  /** The name of the text. */
+  readonly source: string;
+  /** `team-a.yaml:3:7: spec.order: ...; ...`. */
+  readonly message: string;
+}
+
+export interface StoreOptions {
+  readonly source: PolicySource;
+  /** Rejects only when it could not read at all. */
+  readonly read: (texts: readonly SourceText[]) => Promise<Reading>;
+  readonly fallback: 'allow' | 'deny';
+  readonly secrets: SecretsOptions;
+  /** A set goes into effect: called before any request is judged by it. */
+  readonly onSwap: (set: PolicySet) => void;
+  readonly tell: (event: StoreEvent) => void;
+}
+
+/** For the operator's log. */
+export type StoreEvent =
+  | {
+      readonly kind: 'accepted';
+      readonly version: string;
+      readonly policies: number;
+      readonly warnings: readonly string[];
+    }
+  | { readonly kind: 'refused'; readonly version: string; readonly problems: readonly string[] }
+  | { readonly kind: 'unreachable'; readonly source: string; readonly why: string };
+
+export interface StoreState {
+  readonly source: string;
+  /** Undefined while no set has been in effect. */
+  readonly set: PolicySet | undefined;
+  /** When it went into effect, milliseconds since 1970. */
+  readonly since: number | undefined;
+  readonly accepted: number;
+  readonly refused: number;
+  /** Of the newest snapshot, where it was refused: a set that is in effect is an older one. */
+  readonly problems: readonly string[];
+  readonly unreachable: string | undefined;
+}
+
+export interface PolicyStore {
+  readonly state: StoreState;
+  /** Resolves when the first set is in effect. */
+  readonly first: Promise<void>;
+  close(): void;
+}
+
+interface Tried {
+  readonly snapshot: Snapshot & { kind: 'read' };
+  readonly documents: readonly PolicyDocument[];
+  readonly fingerprint: string;
+}
+
+/** Secrets that policies send are rotated under their files' names. */
+const secretsInterval = 2000;
+
+export function createStore(options: StoreOptions): PolicyStore {
+  const { source, tell } = options;
+  const { promise: first, resolve: onFirst } = Promise.withResolvers<void>();
+  let state: StoreState = {
+    source: source.name,
+    set: undefined,
+    since: undefined,
+    accepted: 0,
+    refused: 0,
+    problems: [],
+    unreachable: undefined,
+  };
+  let next: (Snapshot & { kind: 'read' }) | undefined;
+  /** The newest snapshot that was read, whatever became of it: with other secrets it may be another set. */
+  let tried: Tried | undefined;
+  let working = false;
+  let open = true;
+
+  /** The newest snapshot is the one that counts: those that came while another was read are passed over. */
+  async function work(): Promise<void> {
+    if (working) return;
+    working = true;
+    while (next !== undefined && open) {
+      const snapshot = next;
+      next = undefined;
+      await take(snapshot);
+    }
+    working = false;
+  }
+
+  async function take(snapshot: Snapshot & { kind: 'read' }): Promise<void> {
+    const { texts, version } = snapshot;
+    try {
+      const reading = await options.read(texts);
+      tried = { snapshot, documents: [], fingerprint: '' };
+      if (reading.kind === 'invalid') return refuse(snapshot, reading.problems);
+      const { documents, warnings } = reading;
+      tried = { snapshot, documents, fingerprint: secretsFingerprint(documents, options.secrets) };
+      const built: Built = await buildSet(documents, { ...options, version });
+      if (built.kind === 'wrong') return refuse(snapshot, built.problems.map(toTextProblem));
+      if (!open) return;
+      options.onSwap(built.set);
+      const accepted = state.accepted + 1;
+      state = { ...state, set: built.set, since: Date.now(), accepted, problems: [], unreachable: undefined };
+      source.report?.({ version, accepted: true, problems: new Map() });
+      tell({ kind: 'accepted', version, policies: documents.length, warnings });
+      onFirst();
+    } catch (error) {
+      refuse(snapshot, [{ source: '', message: `policies can't be read: ${String(error)}` }]);
+    }
+  }
+
+  function refuse({ version }: Snapshot & { kind: 'read' }, found: readonly TextProblem[]): void {
+    const problems = found.map(({ message }) => message);
+    state = { ...state, refused: state.refused + 1, problems, unreachable: undefined };
+    const bySource = Map.groupBy(found, (problem) => problem.source);
+    const outcome: Outcome = {
+      version,
+      accepted: false,
+      problems: new Map([...bySource].map(([name, ones]) => [name, ones.map(({ message }) => message)])),
+    };
+    source.report?.(outcome);
+    tell({ kind: 'refused', version, problems });
+  }
+
+  source.start((snapshot) => {
+    if (snapshot.kind === 'read') {
+      next = snapshot;
+      void work();
+      return;
+    }
+    state = { ...state, unreachable: snapshot.why };
+    tell({ kind: 'unreachable', source: source.name, why: snapshot.why });
+  });
+
+  const timer = setInterval(() => {
+    if (tried === undefined || next !== undefined || working) return;
+    if (secretsFingerprint(tried.documents, options.secrets) === tried.fingerprint) return;
+    next = tried.snapshot;
+    void work();
+  }, secretsInterval).unref();
+
+  return {
+    get state() {
+      return state;
+    },
+    first,
+    close() {
+      open = false;
+      clearInterval(timer);
+      source.close();
+    },
+  };
+}
+
+function toTextProblem({ document, path, wrong, fix }: BuildProblem): TextProblem {
+  const { source, line, column } = document.origin;
+  return { source, message: `${source}:${line}:${column}: ${path}: ${wrong}; ${fix}` };
+}

@@ -1,0 +1,59 @@
+/** What the policies' limits let in, and what they allow a body. */
+import { failure } from '../errors.ts';
+import type { Framing } from '../http1/framing.ts';
+import type { RequestHead } from '../http1/request-head.ts';
+import type { Judgement, Refused } from '../policy/judge.ts';
+import type { Left, Limited, Ticket } from '../policy/limits/admission.ts';
+import { type BodyBudget, bodyBudget } from '../policy/limits/body-budget.ts';
+
+export type Allowed = Judgement & { kind: 'allowed' };
+
+/** Where there are no policies. */
+export const unjudged: Allowed = { kind: 'allowed', policy: undefined, limiter: undefined };
+
+/** It may go on to the server; `release` when it has ended. */
+export type Entered = Pick<Ticket, 'kind' | 'release'>;
+
+export interface Waiting {
+  readonly kind: 'waiting';
+  readonly done: Promise<Entered | Refused>;
+  /** The client has left. */
+  readonly leave: () => void;
+}
+
+const free: Entered = { kind: 'ticket', release: () => {} };
+
+/** Whether the request may begin now, later, or not at all. Nothing of its body has been read. */
+export function enter(head: RequestHead, { policy, limiter }: Allowed): Entered | Waiting | Refused {
+  if (policy === undefined || limiter === undefined) return free;
+  const { bodyBytes } = policy.document.limits;
+  if ((head.contentLength ?? 0) > bodyBytes) return tooLarge(bodyBytes);
+  const admission = limiter.admit();
+  if (admission.kind !== 'waiting') return admission.kind === 'ticket' ? admission : turnedAway(admission);
+  return {
+    kind: 'waiting',
+    done: admission.done.then((end) => (end.kind === 'ticket' ? end : turnedAway(end))),
+    leave: () => admission.cancel(),
+  };
+}
+
+function tooLarge(bodyBytes: number): Refused {
+  const detail = `The request body is larger than the ${bodyBytes} bytes that the policy allows.`;
+  return { kind: 'refused', failure: failure('body-too-large', detail) };
+}
+
+function turnedAway(end: Limited | Left): Refused {
+  if (end.kind === 'left') return { kind: 'refused', failure: failure('client-gone') };
+  return { kind: 'refused', failure: end.failure, fields: `Retry-After: ${end.retryAfter}\r\n` };
+}
+
+/** For the relay of a request's body; undefined where nothing can ever hold it back. */
+export function requestAllowance({ policy, limiter }: Allowed, framing: Framing): BodyBudget | undefined {
+  if (policy === undefined || limiter === undefined) return undefined;
+  return bodyBudget(framing, policy.document.limits.bodyBytes, limiter.request);
+}
+
+/** The same for a response's. */
+export function responseAllowance({ limiter }: Allowed, framing: Framing): BodyBudget | undefined {
+  return limiter === undefined ? undefined : bodyBudget(framing, Number.POSITIVE_INFINITY, limiter.response);
+}
