@@ -19,19 +19,25 @@ export interface Described {
   readonly additionalProperties?: Described | boolean;
 }
 
-/** Of several forms, the one that has keys. */
 export function describeAt(schema: Described, path: Path): Described | undefined {
   let at: Described | undefined = schema;
   for (const part of path) at = at && step(at, part);
-  return at && (at.properties === undefined ? (at.anyOf?.find(({ properties }) => properties) ?? at) : at);
+  return at;
+}
+
+/** Of several forms, the one that has keys. */
+function formWithKeys(described: Described | undefined): Described | undefined {
+  if (described?.properties !== undefined) return described;
+  return described?.anyOf?.find(({ properties }) => properties) ?? described;
 }
 
 export function keysOf(described: Described | undefined): readonly string[] {
-  return Object.keys(described?.properties ?? {});
+  return Object.keys(formWithKeys(described)?.properties ?? {});
 }
 
 /** How to write what belongs there; `reference` is where it can be looked up. */
-export function exampleOf(described: Described | undefined, reference: string): string {
+export function exampleOf(whole: Described | undefined, reference: string): string {
+  const described = whole?.examples === undefined ? formWithKeys(whole) : whole;
   const item = described?.items?.examples?.[0];
   const listed = typeof item === 'object' ? JSON.stringify([item]) : `[${item}]`;
   const example = described?.examples?.[0] ?? (item === undefined ? described?.default : listed);

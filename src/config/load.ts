@@ -33,8 +33,13 @@ export type Loaded =
 /** A configuration is a page of text; what is longer is another file, given by mistake. */
 const maxFileBytes = 2 ** 20;
 
+/** One line. What is invisible in the document is not so here, nor does it end the line or turn it around. */
 export function formatProblem({ where, path, wrong, fix }: Problem): string {
-  return `${where}: ${path === '' ? '' : `${path}: `}${wrong}; ${fix}`;
+  const line = `${where}: ${path === '' ? '' : `${path}: `}${wrong}; ${fix}`;
+  return line.replace(
+    /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu,
+    (char) => `\\u{${char.codePointAt(0)?.toString(16)}}`,
+  );
 }
 
 /** Without a file, the flags alone must do. Never throws for bad input: that is what `invalid` is for. */

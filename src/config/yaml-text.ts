@@ -76,7 +76,7 @@ export function readYaml(text: string): YamlReading {
   if (faults.length > 0) return { kind: 'broken', faults };
 
   // Keys are compared by our own walk: the library's way takes a time quadratic in their number.
-  const composer = new Composer({ prettyErrors: false, uniqueKeys: false });
+  const composer = new Composer({ prettyErrors: false, uniqueKeys: false, resolveKnownTags: false });
   const composed = [...composer.compose(tokens)];
   for (const { errors, warnings } of [...composed, composer.streamInfo()]) {
     for (const { code, message, pos } of [...errors, ...warnings]) {

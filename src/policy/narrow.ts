@@ -82,8 +82,8 @@ class Prefixes {
   readonly #always: Candidates;
   readonly #byPrefix = new Map<string, number[]>();
   readonly #scratch: Candidates;
-  #lengths: readonly number[] = [];
-  #used = false;
+  /** Of the prefixes, ascending; undefined while they are being added. */
+  #lengths: readonly number[] | undefined;
 
   constructor(words: number) {
     this.#always = emptySet(words);
@@ -96,20 +96,19 @@ class Prefixes {
       add(this.#always, policy);
       return;
     }
-    this.#used = true;
     for (const prefix of prefixes) {
       const policies = this.#byPrefix.get(prefix);
       if (policies === undefined) this.#byPrefix.set(prefix, [policy]);
       else policies.push(policy);
     }
-    this.#lengths = [...new Set([...this.#byPrefix.keys()].map(({ length }) => length))].sort(
-      (a, b) => a - b,
-    );
   }
 
   /** Leaves those that one of `prefixes` begins `text`; undefined leaves only those without prefixes. */
   narrow(text: string | undefined, candidates: Candidates): void {
-    if (!this.#used) return;
+    if (this.#byPrefix.size === 0) return;
+    this.#lengths ??= [...new Set([...this.#byPrefix.keys()].map(({ length }) => length))].sort(
+      (a, b) => a - b,
+    );
     const scratch = this.#scratch;
     scratch.set(this.#always);
     if (text !== undefined) {

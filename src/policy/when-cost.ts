@@ -24,6 +24,16 @@ import {
   type Work,
 } from './when-prices.ts';
 import {
+  costLimit,
+  fixes,
+  longNeedle,
+  misnamed,
+  partsThereAre,
+  type Refusal,
+  seeDocs,
+  tooCostly,
+} from './when-refusals.ts';
+import {
   averageOf,
   either,
   extentOf,
@@ -39,16 +49,7 @@ import {
   scalar,
   textOf,
 } from './when-shapes.ts';
-import { childrenOf, isHeaders, isLoop, isPart, isPrincipal, isRequest, loops } from './when-tree.ts';
-
-/** An expression that can take longer is refused. */
-export const costLimit = 200_000;
-
-export interface Refusal {
-  readonly node: ASTNode;
-  readonly wrong: string;
-  readonly fix: string;
-}
+import { isHeaders, isPart, isPrincipal, isRequest, loops } from './when-tree.ts';
 
 export interface Analysis {
   readonly refusals: readonly Refusal[];
@@ -418,16 +419,6 @@ function shared(sum: Shape, items: number): Shape {
   return { ...sum, average: sum.average / Math.max(1, items) };
 }
 
-export const partsThereAre = `request has ${[...requestShapes.keys(), 'principal'].join(', ')}; request.principal has ${[...principalShapes.keys()].join(', ')}`;
-
-const seeDocs = 'docs/when.md lists what is';
-const longNeedle = [`a pattern of more than ${longestNeedle} characters`, 'write a shorter one'] as const;
-
-const fixes: ReadonlyMap<string, string> = new Map([
-  ['matches', 'write glob(text, "a*z"), startsWith(), endsWith() or contains()'],
-  ['lastIndexOf', 'write endsWith() or indexOf()'],
-]);
-
 const typeNames: ReadonlySet<string> = new Set([
   'string',
   'bool',
@@ -440,35 +431,3 @@ const typeNames: ReadonlySet<string> = new Set([
   'null_type',
   'type',
 ]);
-
-const secrets: ReadonlySet<string> = new Set([
-  'authorization',
-  'proxy-authorization',
-  'cookie',
-  'es-secondary-authorization',
-]);
-
-function misnamed(name: string): readonly [wrong: string, fix: string] | undefined {
-  if (name !== name.toLowerCase()) {
-    return [`no header is called ${JSON.stringify(name)}`, `write it in lower case: ${name.toLowerCase()}`];
-  }
-  return secrets.has(name) ? [`${name} is not shown to expressions`, 'ask request.principal'] : undefined;
-}
-
-/** Names the part of a costly expression where most of the time goes. */
-function tooCostly(root: ASTNode, total: number, costs: ReadonlyMap<ASTNode, number>): Refusal {
-  let node = root;
-  while (!isLoop(node)) {
-    const worst = childrenOf(node).find((child) => (costs.get(child) ?? 0) > total / 2);
-    if (worst === undefined) break;
-    node = worst;
-  }
-  const share = node === root ? '' : `, most of it for ${node.input.slice(node.start, node.end)}`;
-  return {
-    node,
-    wrong: `it could take ${Math.ceil(total / 1000)} µs${share}; ${costLimit / 1000} µs are the limit`,
-    fix: isLoop(node)
-      ? 'ask less of each item, compute what is the same for all before with cel.bind(), or match indices instead'
-      : 'look for literals in shorter parts of the request, or make several policies of it',
-  };
-}

@@ -10,8 +10,7 @@ export interface WhenRequest {
   readonly path: string;
   readonly query: string;
   /**
-   * A `Map`, by names in lower case; several lines of one name joined with `, `. Without Authorization, Cookie,
-   * Proxy-Authorization and ES-Secondary-Authorization.
+   * A `Map`, by names in lower case; several lines of one name joined with `, `. Without `secretHeaders`.
    */
   readonly headers: ReadonlyMap<string, string>;
   readonly endpoint: string;
@@ -27,6 +26,14 @@ export interface WhenRequest {
   readonly principal: WhenPrincipal;
   readonly time: Date;
 }
+
+/** What no expression sees: who holds a secret is for principals to say. */
+export const secretHeaders: ReadonlySet<string> = new Set([
+  'authorization',
+  'proxy-authorization',
+  'cookie',
+  'es-secondary-authorization',
+]);
 
 /** Empty texts where nobody is known. */
 export interface WhenPrincipal {

@@ -60,6 +60,7 @@ describe('when', { timeout }, () => {
       'request.principal.kind == "token" && request.principal.verified',
       'request.principal.name in ["alice", "bob"] && request.principal.issuer.endsWith(".example")',
       '"ingest" in request.principal.claims.groups && request.principal.claims.level >= 3',
+      'request.principal.claims.level == 3 && request.principal.claims.level + 1.0 == 4.0',
       '"admin" in request.principal.claims.realm.roles',
       'has(request.principal.claims.team) && !has(request.principal.claims.other)',
       'request.principal.claims.nothing == null',

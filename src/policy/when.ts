@@ -3,8 +3,9 @@
  * it can ask. The library takes 7 MB, so it is loaded when the first set has such an expression.
  */
 import type { Environment, ParseResult } from '@marcbachmann/cel-js';
-import { type Analysis, analyse, partsThereAre } from './when-cost.ts';
+import { type Analysis, analyse } from './when-cost.ts';
 import { registerFunctions, timestamp } from './when-functions.ts';
+import { partsThereAre } from './when-refusals.ts';
 import {
   headersOver,
   PrincipalView,

@@ -170,7 +170,8 @@ export function matchSchema({ endpointNames, checkIndices }: PolicyContext) {
     const text = readText(pattern);
     if (text.kind === 'wrong') return text;
     const refused = checkIndices(pattern);
-    return refused === undefined ? text : { kind: 'wrong', ...refused };
+    if (refused === undefined) return text;
+    return { kind: 'wrong', wrong: `${quoted(pattern)} is no pattern: ${refused.wrong}`, fix: refused.fix };
   };
 
   return z.strictObject({

@@ -23,7 +23,10 @@ export type SetReading =
   | { readonly kind: 'invalid'; readonly problems: readonly Problem[] };
 
 /** `clusters` are the names that policies may route to. */
-export async function readSet(texts: readonly SourceText[], clusters: readonly string[]): Promise<SetReading> {
+export async function readSet(
+  texts: readonly SourceText[],
+  clusters: readonly string[],
+): Promise<SetReading> {
   const when = await loadWhen();
   const read = readPolicies(texts, contextOf(clusters, when));
   if (read.kind === 'invalid') return read;

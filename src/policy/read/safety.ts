@@ -22,7 +22,8 @@ function credentialsAtRisk({ headers, match, when: source }: PolicyDocument, whe
     return [
       {
         path: 'spec.match.principals',
-        wrong: "rests on a principal that is only claimed and sends other credentials, which would let anyone in",
+        wrong:
+          'rests on a principal that is only claimed and sends other credentials, which would let anyone in',
         fix: 'ask for users, apiKeys or a token, which Sluice verifies',
       },
     ];
@@ -32,7 +33,8 @@ function credentialsAtRisk({ headers, match, when: source }: PolicyDocument, whe
     return [
       {
         path: match.headers.length > 0 ? 'spec.match.headers' : 'spec.when',
-        wrong: 'lets a client reach the credentials that it sends to the server by a header or query of its own',
+        wrong:
+          'lets a client reach the credentials that it sends to the server by a header or query of its own',
         fix: 'ask for principals that Sluice verifies as well',
       },
     ];

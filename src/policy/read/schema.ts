@@ -90,7 +90,9 @@ const limits = z
       .describe("Of one request's body, declared or counted; 413 above it, and a chunked body is cut there"),
     requestBandwidth: bandwidth.optional().describe('Of request bodies: a rate alone, or with its burst'),
     responseBandwidth: bandwidth.optional().describe('Of response bodies: a rate alone, or with its burst'),
-    streams: count(anyCount).optional().describe('Requests at once; 429 above it'),
+    streams: count(anyCount)
+      .optional()
+      .meta({ description: 'Requests at once; 429 above it', examples: [8] }),
     requestRate: requestRate
       .optional()
       .describe('Requests by time: a rate alone, or with its burst; 429 above it'),

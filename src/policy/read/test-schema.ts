@@ -4,10 +4,10 @@ import { read, refuse, size } from '../../config/quantities.ts';
 import type { Principal } from '../principal.ts';
 import { apiVersion, metadata, status } from './schema.ts';
 import {
-  headerNamePattern,
   readAddress,
   readFieldText,
   readHeaderName,
+  readMethod,
   readMoment,
   readName,
   readTarget,
@@ -56,9 +56,7 @@ const principal = z
   });
 
 const request = z.strictObject({
-  method: read(readHeaderName)
-    .transform((method) => method.toUpperCase())
-    .meta({ description: 'In capitals', pattern: headerNamePattern, examples: ['POST'] }),
+  method: read(readMethod).meta({ description: 'In capitals', examples: ['POST'] }),
   path: read(readTarget).meta({
     description: 'As a client sends it: encoded, and with its query if there is one',
     examples: ['/logs-a/_bulk'],

@@ -52,6 +52,12 @@ export function readHeaderName(text: string): Reading<string> {
     : wrong(`${quoted(text)} is not the name of a header`, 'write letters, digits and -, e.g. x-team');
 }
 
+/** Any: what is no known method can be tested as well. */
+export function readMethod(text: string): Reading<string> {
+  const fits = text.length <= 32 && new RegExp(headerNamePattern).test(text);
+  return fits ? value(text) : wrong(`${quoted(text)} is not a method`, 'write e.g. POST');
+}
+
 /** `10.1.0.0/16`, `2001:db8::/32`, or one address. What lies behind the prefix must be zero. */
 export function readNetwork(text: string): Reading<string> {
   const [address = '', length] = text.split('/');

@@ -182,7 +182,7 @@ test(
     });
     const lag = lags.slice(1).sort((one, other) => one - other)[lags.length >> 1];
     t.diagnostic(`${version} swaps, ${lags.length} seen, ${lag?.toFixed(1)} ms after the swap in the middle`);
-    assert.ok(lags.length > 20, `${lags.length} of ${version}`);
+    assert.ok(lags.length > 2, `${lags.length} of ${version}`);
   },
 );
 
@@ -212,7 +212,7 @@ test('a directory swapped by a symlink is never seen as a mix', deadline, async 
     assert.equal(texts.length, 8);
     assert.equal(new Set(texts).size, 1);
   }
-  assert.ok(listener.heard.length > 5, `${listener.heard.length} of ${version}`);
+  assert.ok(listener.heard.length > 2, `${listener.heard.length} of ${version}`);
 });
 
 test('a file written in place is not seen half written', deadline, async (t) => {

@@ -33,12 +33,12 @@ export interface FilesOptions {
 
 /** How long a set that changes while it is read is read again, in milliseconds. */
 const patience = 1000;
-/** How often in a row something may be missing before it is. */
+/** How often in a row the same thing may be missing before it is. */
 const misses = 6;
 /** How long a file that was just written is given to be written on, in milliseconds. More than a kernel's tick of 4. */
 const settling = 5;
 /** How long a set that could be read, but is written on and on, is given in all. */
-const longestSettling = 40;
+const longestSettling = 250;
 /** A file changed so lately, in milliseconds, could change again without a new time of change. */
 const young = 20;
 /** Files open at once. */
@@ -79,19 +79,22 @@ export class FilesSource implements PolicySource {
   async #read(signal: AbortSignal): Promise<Reading> {
     const begun = performance.now();
     let stable: Snapshot | undefined;
+    let missing = '';
     let missed = 0;
     while (!signal.aborted && performance.now() - begun < (stable ? longestSettling : patience)) {
       const seen = await look(this.#path);
       if (seen.kind === 'unreachable') return seen;
       if (seen.kind === 'moving') continue;
       if (seen.kind === 'missing') {
-        if (++missed === misses) return unreachable(seen.why);
+        missed = seen.why === missing ? missed + 1 : 1;
+        missing = seen.why;
+        if (missed === misses) return unreachable(missing);
         await sleep(settling);
         continue;
       }
-      missed = 0;
       if (signal.aborted) break;
       this.#watch.aim(seen.identity, watchTargets(this.#path, seen));
+      missing = '';
       if (seen.print === this.#print) return { kind: 'unchanged' };
       const texts = await readTexts(seen);
       // What is behind `..data` is never changed, only removed: all of it could be read, so it is whole.
