@@ -34,10 +34,20 @@ export function createNarrowing(policies: readonly Compiled[]): Narrowing {
   return {
     candidates(subject) {
       candidates.set(first(subject));
-      for (const narrow of others) narrow(subject, candidates);
+      for (const narrow of others) {
+        if (areFew(candidates)) break;
+        narrow(subject, candidates);
+      }
       return candidates;
     },
   };
+}
+
+/** Asking the few that are left costs less than to narrow them further. */
+function areFew(candidates: Candidates): boolean {
+  let words = 0;
+  for (const word of candidates) if (word !== 0 && ++words > 1) return false;
+  return true;
 }
 
 /** The first candidate from policy `from` on, or -1. */
@@ -103,14 +113,14 @@ class Prefixes {
     }
   }
 
-  /** Leaves those that one of `prefixes` begins `text`; undefined leaves only those without prefixes. */
-  narrow(text: string | undefined, candidates: Candidates): void {
+  /** Leaves those that one of `prefixes` begins `text`; undefined leaves those without prefixes, and `kept`. */
+  narrow(text: string | undefined, candidates: Candidates, kept = this.#always): void {
     if (this.#byPrefix.size === 0) return;
     this.#lengths ??= [...new Set([...this.#byPrefix.keys()].map(({ length }) => length))].sort(
       (a, b) => a - b,
     );
     const scratch = this.#scratch;
-    scratch.set(this.#always);
+    scratch.set(kept);
     if (text !== undefined) {
       for (const length of this.#lengths) {
         if (length > text.length) break;
@@ -126,13 +136,21 @@ class Prefixes {
 /** A policy can only cover an expression whose first item begins as one of its patterns does. */
 function byIndices(documents: readonly PolicyDocument[], words: number): Narrow {
   const prefixes = new Prefixes(words);
+  // Where the URL names no index, a body that is trusted may.
+  const unnamed = emptySet(words);
   for (const [policy, { action, match, bodyIndices }] of documents.entries()) {
     const compiled = compileIndexPatterns(match.indices);
-    // What denies is caught by overlap, and a trusted body need not name an index in the URL.
-    const narrows = senseOf(action) === 'covers' && bodyIndices === 'refuse' && compiled.kind === 'compiled';
-    prefixes.add(policy, narrows ? patternPrefixes(compiled.patterns) : []);
+    // What denies is caught by overlap.
+    const narrows = senseOf(action) === 'covers' && compiled.kind === 'compiled';
+    const beginnings = narrows ? patternPrefixes(compiled.patterns) : [];
+    prefixes.add(policy, beginnings);
+    if (beginnings.length === 0 || bodyIndices === 'trust') add(unnamed, policy);
   }
-  return ({ indices }, candidates) => prefixes.narrow(literalPrefix(indices) ?? '', candidates);
+  return ({ indices, match }, candidates) => {
+    if (match.indices.length > 0) prefixes.narrow(literalPrefix(indices) ?? '', candidates);
+    else if (match.endpoint.bodyIndices) prefixes.narrow('', candidates, unnamed);
+    else prefixes.narrow('', candidates);
+  };
 }
 
 function bySource(documents: readonly PolicyDocument[], words: number): Narrow {

@@ -16,6 +16,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Listener, textsOf } from '../../../test/support/snapshots.ts';
 import { FilesSource } from './files.ts';
 import { bounds } from './polling.ts';
+import type { Snapshot } from './source.ts';
 
 const deadline = { timeout: 30_000 };
 
@@ -153,6 +154,17 @@ test('the same content written again is not told again', deadline, async (t) => 
   assert.equal(listener.heard.length, 1);
 });
 
+/** What was read. On a machine so loaded that a set changes faster than it can be read, that is all there may be besides. */
+function readOf({ heard }: Listener): Snapshot[] {
+  const read = heard.filter(({ kind }) => kind === 'read');
+  for (const one of heard) if (one.kind === 'unreachable') assert.match(one.why, /keeps changing/);
+  assert.ok(read.length > 2, `${read.length} were read`);
+  return read;
+}
+
+const isOf = (version: number) => (snapshot: Snapshot) =>
+  snapshot.kind === 'read' && snapshot.texts[0]?.text === `${version}`;
+
 test(
   'of a ConfigMap swapped 100 times a second, only whole versions are seen, and the last one arrives',
   deadline,
@@ -172,17 +184,16 @@ test(
       shown.push(performance.now());
       await sleep(Math.max(0, begun + version * 10 - performance.now()));
     }
-    await listener.until((snapshot) => textsOf(snapshot)[join(map.path, '0.yaml')] === `${version}`);
-    const lags = listener.heard.map((snapshot, at) => {
+    await listener.until(isOf(version));
+    const lags = readOf(listener).map((snapshot) => {
       const texts = textsOf(snapshot);
       const seen = Number(texts[join(map.path, '0.yaml')]);
       const whole = Object.entries(files(seen)).map(([name, text]) => [join(map.path, name), text]);
       assert.deepEqual(texts, Object.fromEntries(whole));
-      return listener.times[at]! - shown[seen]!;
+      return listener.times[listener.heard.indexOf(snapshot)]! - shown[seen]!;
     });
     const lag = lags.slice(1).sort((one, other) => one - other)[lags.length >> 1];
     t.diagnostic(`${version} swaps, ${lags.length} seen, ${lag?.toFixed(1)} ms after the swap in the middle`);
-    assert.ok(lags.length > 2, `${lags.length} of ${version}`);
   },
 );
 
@@ -206,13 +217,12 @@ test('a directory swapped by a symlink is never seen as a mix', deadline, async 
     release(++version);
     await sleep(Math.max(0, begun + version * 10 - performance.now()));
   }
-  await listener.until((snapshot) => textsOf(snapshot)[join(current, '0.yaml')] === `${version}`);
-  for (const snapshot of listener.heard) {
+  await listener.until(isOf(version));
+  for (const snapshot of readOf(listener)) {
     const texts = Object.values(textsOf(snapshot));
     assert.equal(texts.length, 8);
     assert.equal(new Set(texts).size, 1);
   }
-  assert.ok(listener.heard.length > 2, `${listener.heard.length} of ${version}`);
 });
 
 test('a file written in place is not seen half written', deadline, async (t) => {

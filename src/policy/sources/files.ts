@@ -93,7 +93,8 @@ export class FilesSource implements PolicySource {
         continue;
       }
       if (signal.aborted) break;
-      this.#watch.aim(seen.identity, watchTargets(this.#path, seen));
+      // What has changed before it was watched is seen by looking once more.
+      if (this.#watch.aim(seen.identity, watchTargets(this.#path, seen))) continue;
       missing = '';
       if (seen.print === this.#print) return { kind: 'unchanged' };
       const texts = await readTexts(seen);

@@ -16,9 +16,12 @@ export class Watch {
     this.#onChange = onChange;
   }
 
-  /** Watches `targets` from now on. `identity` says which directories these are: a name may come to mean another. */
-  aim(identity: string, targets: readonly WatchTarget[]): void {
-    if (identity === this.#aim) return;
+  /**
+   * Watches `targets` from now on. `identity` says which directories these are: a name may come to mean another.
+   * False where these were watched already.
+   */
+  aim(identity: string, targets: readonly WatchTarget[]): boolean {
+    if (identity === this.#aim) return false;
     this.close();
     this.#aim = identity;
     for (const { directory, concerns } of targets) {
@@ -32,6 +35,7 @@ export class Watch {
         // No watches left, or none here: polling sees the change a little later.
       }
     }
+    return true;
   }
 
   close(): void {
