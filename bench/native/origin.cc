@@ -164,7 +164,7 @@ class Connection : public Watcher {
     if (auto n = asked("/truncated/")) return stream(*n, *n / 2, false);
     if (auto n = asked("/truncated-chunked/")) return stream(*n, *n / 2, true);
     if (auto n = asked("/status/")) return small(std::to_string(*n) + " Asked For", "");
-    if (path_ == "/small") return small("200 OK", std::string(1023, 'x') + "\n");
+    if (path_ == "/small" || path_.ends_with("/_search")) return small("200 OK", std::string(1023, 'x') + "\n");
     if (path_ == "/stats") return small("200 OK", std::exchange(origin_.since_asked, {}).json() + "\n");
     small("404 Not Found", "");
   }

@@ -66,9 +66,13 @@ function build(actions: Actions, finish: (code: ExitCode) => void): Command {
   program
     .command('schema')
     .description('print the JSON Schema of sluice.yaml, for editors')
-    .option('--table', 'print it as the Markdown table of docs/configuration.md')
-    .action(({ table }: { table?: boolean }) => {
-      console.log(table ? referenceTable(jsonSchema()) : JSON.stringify(jsonSchema(), null, 2));
+    .option('--policies', 'that of policies and their tests instead')
+    .option('--table', 'print it as the Markdown tables of the documentation')
+    .action(async ({ policies, table }: { policies?: boolean; table?: boolean }) => {
+      if (policies) {
+        const { policyJsonSchema, policyTables } = await import('../policy/read/print.ts');
+        console.log(table ? policyTables() : JSON.stringify(policyJsonSchema(), null, 2));
+      } else console.log(table ? referenceTable(jsonSchema()) : JSON.stringify(jsonSchema(), null, 2));
     });
 
   program

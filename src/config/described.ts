@@ -1,5 +1,5 @@
 /** What the schema says of a setting, found by its path in the JSON Schema that zod prints. */
-import type { Path } from './explain.ts';
+import type { Path } from './path.ts';
 
 /** As much of a JSON Schema as is walked here. */
 export interface Described {

@@ -2,8 +2,7 @@
 import type { z } from 'zod';
 import { type Described, describeAt, exampleOf, keysOf } from './described.ts';
 import { nearest } from './nearest.ts';
-
-export type Path = readonly (string | number)[];
+import type { Path } from './path.ts';
 
 export interface Finding {
   readonly path: Path;
@@ -30,13 +29,6 @@ type Words = Pick<Finding, 'wrong' | 'fix' | 'into'>;
 
 export function explain(issues: readonly Issue[], vocabulary: Vocabulary): readonly Finding[] {
   return issues.flatMap((issue) => explainOne(issue, [], vocabulary));
-}
-
-export function writePath(path: Path): string {
-  return path
-    .map((part) => (typeof part === 'number' ? `[${part}]` : `.${part}`))
-    .join('')
-    .replace(/^\./, '');
 }
 
 function explainOne(issue: Issue, prefix: Path, vocabulary: Vocabulary): readonly Finding[] {

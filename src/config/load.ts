@@ -12,8 +12,9 @@ import type {
   SourceConfig,
   TokenIssuerConfig,
 } from './config.ts';
-import { explain, type Finding, type Path, writePath } from './explain.ts';
+import { explain, type Finding } from './explain.ts';
 import { type Flagged, type Flags, layFlags } from './flags.ts';
+import { type Path, writePath } from './path.ts';
 import { jsonSchema, type Settings, schema } from './schema.ts';
 import { type Place, readYaml } from './yaml-text.ts';
 

@@ -14,7 +14,7 @@ import {
   type ParsedNode,
   Parser,
 } from 'yaml';
-import type { Path } from './explain.ts';
+import type { Path } from './path.ts';
 
 /** Lines and columns count from 1, columns in UTF-16 units. */
 export interface Place {

@@ -6,7 +6,7 @@ import type { Principal } from './principal.ts';
 import { readHeaderValue, type SecretsOptions } from './secrets.ts';
 import { droppedFields } from './server-fields.ts';
 import type { Subject } from './subject.ts';
-import { loadWhen, type When, type WhenRequest } from './when.ts';
+import type { When, WhenRequest } from './when.ts';
 
 export interface BuildOptions extends SetOptions {
   readonly secrets: SecretsOptions;
@@ -26,8 +26,7 @@ export interface BuildProblem {
 
 export async function buildSet(documents: readonly PolicyDocument[], options: BuildOptions): Promise<Built> {
   const problems: BuildProblem[] = [];
-  // The library of expressions costs memory that a set without any need not pay.
-  const when = documents.some((document) => document.when !== undefined) ? await loadWhen() : undefined;
+  const when = documents.some((document) => document.when !== undefined) ? await loadLibrary() : undefined;
   const parts = documents.map((document): PolicyParts => {
     let headerLines = '';
     for (const [index, { name, value }] of document.headers.set.entries()) {
@@ -45,6 +44,12 @@ export async function buildSet(documents: readonly PolicyDocument[], options: Bu
   });
   if (problems.length > 0) return { kind: 'wrong', problems };
   return { kind: 'built', set: compileSet(documents, parts, options) };
+}
+
+/** It costs memory that a set without expressions need not pay. */
+async function loadLibrary(): Promise<When> {
+  const { loadWhen } = await import('./when.ts');
+  return loadWhen();
 }
 
 function compileWhen({ when: source }: PolicyDocument, library: When | undefined): WhenTest | undefined {

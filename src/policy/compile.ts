@@ -86,7 +86,8 @@ export function compileSet(
     const { endpoint } = subject.match;
     if (!endpoint.bodyIndices) return false;
     const match = { ...subject.match, endpoint: { ...endpoint, bodyIndices: false } };
-    const trusting: Subject = { ...subject, match };
+    const target = { ...subject.target, match, narrowed: undefined };
+    const trusting: Subject = { ...subject, target, match };
     const candidates = narrowing.candidates(trusting);
     for (let at = nextCandidate(candidates, 0); at >= 0; at = nextCandidate(candidates, at + 1)) {
       const policy = policies[at];

@@ -7,7 +7,6 @@ import { type Identified, nobody } from './identity/identity.ts';
 import type { Limiter, Limiters } from './limits/limiter.ts';
 import type { Principal } from './principal.ts';
 import { describe } from './subject.ts';
-import type { Verdict } from './verdict.ts';
 
 export type Judgement =
   | {
@@ -42,15 +41,22 @@ export interface Hits {
   audited: number;
 }
 
+/** What a policy holds while its set is in service. */
+interface Post {
+  readonly allowed: Judgement;
+  readonly hits: Hits;
+}
+
 interface InService {
   readonly set: PolicySet;
-  readonly limiters: ReadonlyMap<Policy, Limiter>;
+  readonly posts: ReadonlyMap<Policy, Post>;
   readonly restsOnPrincipals: boolean;
 }
 
 export class Judge {
   readonly #options: JudgeOptions;
   readonly #hits = new Map<string, Hits>();
+  readonly #defaultHits = this.#hitsOf('default');
   #service: InService | undefined;
 
   constructor(options: JudgeOptions) {
@@ -65,11 +71,12 @@ export class Judge {
   /** From here on requests are judged by this set. Those under way keep what they were given. */
   use(set: PolicySet): void {
     const { limiters } = this.#options;
-    const byPolicy = set.policies.map(
-      (policy) => [policy, limiters.of(policy.name, policy.document.limits)] as const,
-    );
+    const posts = set.policies.map((policy): readonly [Policy, Post] => {
+      const limiter = limiters.of(policy.name, policy.document.limits);
+      return [policy, { allowed: { kind: 'allowed', policy, limiter }, hits: this.#hitsOf(policy.name) }];
+    });
     const restsOnPrincipals = set.policies.some(({ document }) => document.match.principals.length > 0);
-    this.#service = { set, limiters: new Map(byPolicy), restsOnPrincipals };
+    this.#service = { set, posts: new Map(posts), restsOnPrincipals };
     const names = new Set(set.policies.map(({ name }) => name));
     limiters.retain(names);
     for (const name of this.#hits.keys()) if (name !== 'default' && !names.has(name)) this.#hits.delete(name);
@@ -97,11 +104,16 @@ export class Judge {
     if ('code' in subject) return refused(subject);
     exchange.endpoint = subject.match.endpoint.name;
     const verdict = service.set.decide(subject);
-    this.#count(verdict, exchange);
-    const { policy } = verdict;
-    if (verdict.kind === 'allow')
-      return { kind: 'allowed', policy, limiter: policy && service.limiters.get(policy) };
-    if (policy === undefined && service.restsOnPrincipals && !head.fields.has('authorization')) {
+    const post = verdict.policy && service.posts.get(verdict.policy);
+    exchange.policy = verdict.policy?.name ?? 'default';
+    if (verdict.audited.length > 0) this.#noteAudits(verdict.audited, exchange);
+    const hits = post?.hits ?? this.#defaultHits;
+    if (verdict.kind === 'allow') {
+      hits.allowed += 1;
+      return post?.allowed ?? byDefault;
+    }
+    hits.denied += 1;
+    if (post === undefined && service.restsOnPrincipals && !head.fields.has('authorization')) {
       return this.#refusedCredentials(
         failure('unauthenticated', 'No policy allows this request without credentials.'),
       );
@@ -109,13 +121,8 @@ export class Judge {
     return { ...refused(failure('policy-denied', verdict.reason)), status: verdict.status };
   }
 
-  #count(verdict: Verdict, exchange: Exchange): void {
-    exchange.policy = verdict.policy?.name ?? 'default';
-    const hits = this.#hitsOf(exchange.policy);
-    if (verdict.kind === 'allow') hits.allowed += 1;
-    else hits.denied += 1;
-    if (verdict.audited.length === 0) return;
-    exchange.audited = verdict.audited.map(({ name }) => name);
+  #noteAudits(audited: readonly Policy[], exchange: Exchange): void {
+    exchange.audited = audited.map(({ name }) => name);
     for (const name of exchange.audited) this.#hitsOf(name).audited += 1;
   }
 
@@ -134,6 +141,8 @@ export class Judge {
     return { ...refused(why), fields: `WWW-Authenticate: ${challenge}\r\n` };
   }
 }
+
+const byDefault: Judgement = { kind: 'allowed', policy: undefined, limiter: undefined };
 
 function refused(why: Failure): Refused {
   return { kind: 'refused', failure: why };

@@ -17,6 +17,8 @@ export interface Narrowing {
   candidates(subject: Subject): Candidates;
 }
 
+const once = { by: {}, candidates: new Uint32Array() };
+
 /** Takes policies out of `candidates` that can't match. */
 type Narrow = (subject: Subject, candidates: Candidates) => void;
 
@@ -29,11 +31,21 @@ export function createNarrowing(policies: readonly Compiled[]): Narrowing {
   const documents = policies.map(({ document }) => document);
   const words = Math.ceil(documents.length / 32);
   const candidates = new Uint32Array(words);
-  const first = byEndpoint(policies, words);
-  const others = [byIndices(documents, words), bySource(documents, words), byPrincipal(documents, words)];
-  return {
+  const endpoint = byEndpoint(policies, words);
+  const indices = byIndices(documents, words);
+  const others = [bySource(documents, words), byPrincipal(documents, words)];
+  const narrowing: Narrowing = {
     candidates(subject) {
-      candidates.set(first(subject));
+      const { target } = subject;
+      // What depends on the target alone is found once for it.
+      if (target.narrowed?.by === narrowing) candidates.set(target.narrowed.candidates);
+      else {
+        candidates.set(endpoint(subject));
+        indices(subject, candidates);
+        // Most targets never come again.
+        target.narrowed =
+          target.narrowed === undefined ? once : { by: narrowing, candidates: candidates.slice() };
+      }
       for (const narrow of others) {
         if (areFew(candidates)) break;
         narrow(subject, candidates);
@@ -41,6 +53,7 @@ export function createNarrowing(policies: readonly Compiled[]): Narrowing {
       return candidates;
     },
   };
+  return narrowing;
 }
 
 /** Asking the few that are left costs less than to narrow them further. */

@@ -77,7 +77,7 @@ export async function createPolicyService(options: PolicyServiceOptions): Promis
   });
   if (onStart !== 'wait') judge.use(startingSet(onStart));
 
-  const source = openSources(options.sources, {
+  const source = await openSources(options.sources, {
     onState: ({ name, reachable, why }) => {
       if (reachable) log.info({ source: name }, 'policies: the source is read');
       else log.warn({ source: name, why }, 'policies: the source can not be read');

@@ -5,13 +5,21 @@ import { type EndpointMatch, findEndpoint, queryIndices } from './endpoints.ts';
 import { type IndexExpression, parseIndexExpression } from './indices.ts';
 import { type JudgedPath, readPath } from './path.ts';
 import type { Principal } from './principal.ts';
+import { Seen } from './seen.ts';
 
-export interface Subject {
-  readonly head: RequestHead;
+/** What a method and a path ask for. Requests for the same share one object. */
+export interface Target {
   readonly path: JudgedPath;
   readonly match: EndpointMatch;
   /** What the URL names; where it names nothing, all indices. */
   readonly indices: IndexExpression;
+  /** What a set has found for it; see narrow.ts. */
+  narrowed: { readonly by: object; readonly candidates: Uint32Array } | undefined;
+}
+
+export interface Subject extends Omit<Target, 'narrowed'> {
+  readonly target: Target;
+  readonly head: RequestHead;
   /** The query names an index too, which servers read as though the path did. */
   readonly queryNamesIndices: boolean;
   /** The client's address, IPv4 or IPv6, without port. */
@@ -30,12 +38,32 @@ export interface Circumstances {
 
 /** Refuses with `path-ambiguous` what policies could read differently from the server. */
 export function describe(head: RequestHead, circumstances: Circumstances): Subject | Failure {
-  const path = readPath(head.path);
-  if ('code' in path) return path;
-  const match = findEndpoint(head.method, path);
-  const indices = parseIndexExpression(match.indices);
-  if ('code' in indices) return indices;
+  const target = targetOf(head.method, head.path);
+  if ('code' in target) return target;
+  const { path, match, indices } = target;
   const { source, principals, time } = circumstances;
   const queryNamesIndices = head.query !== '' && queryIndices(head.query);
-  return { head, path, match, indices, queryNamesIndices, source, principals, time };
+  return { target, head, path, match, indices, queryNamesIndices, source, principals, time };
+}
+
+/** Clients ask for the same again and again; but long paths are mostly of single documents. */
+const known = new Seen<Target>(4096);
+const maxKnownLength = 128;
+
+function targetOf(method: string, path: string): Target | Failure {
+  if (path.length > maxKnownLength) return readTarget(method, path);
+  const line = `${method} ${path}`;
+  const before = known.get(line);
+  if (before !== undefined) return before;
+  const target = readTarget(method, path);
+  if (!('code' in target)) known.offer(line, target);
+  return target;
+}
+
+function readTarget(method: string, raw: string): Target | Failure {
+  const path = readPath(raw);
+  if ('code' in path) return path;
+  const match = findEndpoint(method, path);
+  const indices = parseIndexExpression(match.indices);
+  return 'code' in indices ? indices : { path, match, indices, narrowed: undefined };
 }

@@ -18,7 +18,7 @@ import {
   requestAdditions,
   responseAdditions,
 } from './additions.ts';
-import { type Allowed, requestAllowance, responseAllowance } from './entry.ts';
+import { type Allowed, type Passage, requestAllowance, responseAllowance } from './entry.ts';
 import type { ProxyOptions } from './options.ts';
 
 /** How a conversation ended. */
@@ -34,15 +34,6 @@ export type Ended =
 
 /** More interim responses than this before one final are no server's we know. */
 const maxInterim = 32;
-
-/** Who speaks, about what, and what the policies allow them. */
-export interface Parties {
-  readonly client: Connection;
-  readonly head: RequestHead;
-  readonly exchange: Exchange;
-  readonly lease: Lease;
-  readonly allowed: Allowed;
-}
 
 export class Conversation {
   readonly #options: ProxyOptions;
@@ -60,7 +51,7 @@ export class Conversation {
   #fault: Failure | undefined;
   #headTimer: NodeJS.Timeout | undefined;
 
-  constructor(options: ProxyOptions, { client, head, exchange, lease, allowed }: Parties) {
+  constructor(options: ProxyOptions, { client, head, exchange, allowed }: Passage, lease: Lease) {
     this.#options = options;
     this.#allowed = allowed;
     this.#client = client;

@@ -1,7 +1,9 @@
-/** What the policies' limits let in, and what they allow a body. */
+/** One request on its way through the stages, what the policies' limits let in, and what they allow a body. */
 import { failure } from '../errors.ts';
+import type { Exchange } from '../exchange.ts';
 import type { Framing } from '../http1/framing.ts';
 import type { RequestHead } from '../http1/request-head.ts';
+import type { Connection } from '../net/contract.ts';
 import type { Judgement, Refused } from '../policy/judge.ts';
 import type { Left, Limited, Ticket } from '../policy/limits/admission.ts';
 import { type BodyBudget, bodyBudget } from '../policy/limits/body-budget.ts';
@@ -14,6 +16,17 @@ export const unjudged: Allowed = { kind: 'allowed', policy: undefined, limiter: 
 /** It may go on to the server; `release` when it has ended. */
 export type Entered = Pick<Ticket, 'kind' | 'release'>;
 
+/** What the stages hand on. */
+export interface Passage {
+  readonly client: Connection;
+  readonly head: RequestHead;
+  readonly exchange: Exchange;
+  /** What the policies allow it. */
+  allowed: Allowed;
+  /** Its place among the policy's streams. */
+  ticket: Entered;
+}
+
 export interface Waiting {
   readonly kind: 'waiting';
   readonly done: Promise<Entered | Refused>;
@@ -21,7 +34,8 @@ export interface Waiting {
   readonly leave: () => void;
 }
 
-const free: Entered = { kind: 'ticket', release: () => {} };
+/** Where nothing is limited. */
+export const free: Entered = { kind: 'ticket', release: () => {} };
 
 /** Whether the request may begin now, later, or not at all. Nothing of its body has been read. */
 export function enter(head: RequestHead, { policy, limiter }: Allowed): Entered | Waiting | Refused {

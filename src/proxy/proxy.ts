@@ -8,12 +8,12 @@ import { writeAnswer } from '../http1/answer.ts';
 import { parseRequestHead, type RequestHead, refuseLargeHead } from '../http1/request-head.ts';
 import type { Client } from '../listen/front.ts';
 import type { Connection } from '../net/contract.ts';
-import type { Refused } from '../policy/judge.ts';
+import type { Judgement, Refused } from '../policy/judge.ts';
 import type { Cluster } from '../upstream/cluster.ts';
 import type { UpstreamNode } from '../upstream/node.ts';
 import { newRequestId, requestId } from './additions.ts';
 import { Conversation, type Ended } from './conversation.ts';
-import { type Allowed, type Entered, enter, unjudged, type Waiting } from './entry.ts';
+import { type Allowed, enter, free, type Passage, unjudged, type Waiting } from './entry.ts';
 import type { ProxyOptions } from './options.ts';
 
 /** What becomes of the client's connection after an exchange. */
@@ -82,61 +82,64 @@ export function createProxy(options: ProxyOptions): Proxy {
     const exchange = beginExchange(id, connection.remoteAddress, connection.remotePort);
     inFlight += 1;
     let after: After;
+    let passage: Passage | undefined;
     try {
-      if (!refused) describe(head, exchange);
-      after = refused
-        ? refuse(connection, exchange, refusal(head), false)
-        : await pass(connection, head, exchange);
+      if (refused) after = refuse(connection, exchange, refusal(head), false);
+      else {
+        describe(head, exchange);
+        passage = { client: connection, head, exchange, allowed: unjudged, ticket: free };
+        after = await judge(passage);
+      }
     } catch (error) {
       // A bug of ours: this exchange is lost, the others are not.
       after = refuse(connection, exchange, refusal(failure('internal', String(error))), false);
     }
+    passage?.ticket.release();
     inFlight -= 1;
     finish(client, exchange);
     return after;
   }
 
-  /** What the policies say of the head; then, where they have limits, its turn; then the way to the server. */
-  async function pass(client: Connection, head: RequestHead, exchange: Exchange): Promise<After> {
-    const keepable = head.persistent && head.framing.kind === 'none';
-    const judging = options.judge === undefined ? unjudged : options.judge.judge(head, exchange);
-    const judgement = judging instanceof Promise ? await judging : judging;
-    if (judgement.kind === 'refused') return refuse(client, exchange, judgement, keepable);
+  /** What the policies say of the head. */
+  function judge(passage: Passage): After | Promise<After> {
+    if (options.judge === undefined) return forward(passage);
+    const judgement = options.judge.judge(passage.head, passage.exchange);
+    return judgement instanceof Promise
+      ? judgement.then((late) => admit(passage, late))
+      : admit(passage, judgement);
+  }
+
+  /** What their limits say: it goes on now, after a while, or not at all. */
+  function admit(passage: Passage, judgement: Judgement): After | Promise<After> {
+    const { client, head, exchange } = passage;
+    if (judgement.kind === 'refused') return refuse(client, exchange, judgement, isKeepable(head));
+    passage.allowed = judgement;
     const entry = enter(head, judgement);
-    const entered = entry.kind === 'waiting' ? await waitInLine(client, entry, exchange) : entry;
-    if (entered.kind === 'refused') return refuse(client, exchange, entered, keepable);
-    try {
-      return await forward(client, head, exchange, judgement);
-    } finally {
-      entered.release();
-    }
+    if (entry.kind === 'refused') return refuse(client, exchange, entry, isKeepable(head));
+    if (entry.kind === 'waiting') return waitInLine(passage, entry);
+    passage.ticket = entry;
+    return forward(passage);
   }
 
   /** A client that leaves the queue makes room in it. */
-  async function waitInLine(
-    client: Connection,
-    entry: Waiting,
-    exchange: Exchange,
-  ): Promise<Entered | Refused> {
+  async function waitInLine(passage: Passage, entry: Waiting): Promise<After> {
+    const { client, head, exchange } = passage;
     client.watch(entry.leave);
     const entered = await entry.done;
     client.watch(null);
     exchange.queuedFor = performance.now() - exchange.startedAt;
-    return entered;
+    if (entered.kind === 'refused') return refuse(client, exchange, entered, isKeepable(head));
+    passage.ticket = entered;
+    return forward(passage);
   }
 
   /** Tries one node after the other, for as long as the server's side is at fault and nothing of the body is lost. */
-  async function forward(
-    client: Connection,
-    head: RequestHead,
-    exchange: Exchange,
-    allowed: Allowed,
-  ): Promise<After> {
-    const target = clusterFor(allowed);
+  async function forward(passage: Passage): Promise<After> {
+    const { client, head, exchange } = passage;
+    const target = clusterFor(passage.allowed);
     if (target === undefined) return refuse(client, exchange, refusal(failure('no-cluster')), false);
     exchange.cluster = target.name;
     const weight = head.framing.kind === 'chunked' ? unknownLength : (head.contentLength ?? 0);
-    const keepable = head.persistent && head.framing.kind === 'none';
     const tried = new Set<UpstreamNode>();
     let why = failure('no-node');
     let gone = false;
@@ -166,7 +169,7 @@ export function createProxy(options: ProxyOptions): Proxy {
         lease.reuse();
         return refuse(client, exchange, refusal(failure('client-gone')), false);
       }
-      const conversation = new Conversation(options, { client, head, exchange, lease, allowed });
+      const conversation = new Conversation(options, passage, lease);
       const ended = await conversation.hold();
       if (ended.kind !== 'unanswered') return conclude(exchange, ended);
       why = ended.failure;
@@ -177,7 +180,7 @@ export function createProxy(options: ProxyOptions): Proxy {
       if (lease.reused) stale = node;
       else tried.add(node);
     }
-    return refuse(client, exchange, refusal(why), keepable);
+    return refuse(client, exchange, refusal(why), isKeepable(head));
   }
 
   /** RFC 9110, section 9.2.2, and never once a byte of the body has left: the server may have acted on it. */
@@ -241,6 +244,11 @@ function measure(client: Client, exchange: Exchange, now: number): void {
   const tcp = client.connection.tcpInfo();
   exchange.rtt = tcp?.rtt;
   exchange.retransmits = tcp?.retransmits;
+}
+
+/** Nothing of a body stands before the next head. */
+function isKeepable({ persistent, framing }: RequestHead): boolean {
+  return persistent && framing.kind === 'none';
 }
 
 function refusal(why: Failure): Refused {

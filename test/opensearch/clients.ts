@@ -9,6 +9,8 @@ import type { Document, Hit } from './documents.ts';
 export interface ClientOptions {
   /** Request bodies gzipped by the client, answers asked for gzipped. */
   readonly gzip: boolean;
+  /** The address to come from, one of this machine's; not for Elasticsearch's clients from 8 on. */
+  readonly from?: string;
 }
 
 export interface BulkStats {
@@ -82,6 +84,7 @@ export async function openClient(
     requestTimeout: timeout,
     // A retry would hide what went wrong the first time.
     maxRetries: 0,
+    ...(options.from ? { agent: { localAddress: options.from } } : {}),
     ...(options.gzip
       ? modern
         ? { compression: true }

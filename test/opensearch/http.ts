@@ -10,6 +10,8 @@ export interface Question {
   readonly path: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string | Buffer;
+  /** The address to come from, one of this machine's. */
+  readonly from?: string;
 }
 
 export interface Reply {
@@ -22,13 +24,14 @@ export interface Reply {
 export function ask(base: string, question: Question): Promise<Reply> {
   const agent = new Agent({ keepAlive: true });
   return new Promise<Reply>((resolve, reject) => {
-    const { method, path, headers, body } = question;
+    const { method, path, headers, body, from } = question;
     const type = path.includes('_bulk') ? 'application/x-ndjson' : 'application/json';
     const length =
       body === undefined ? {} : { 'content-length': Buffer.byteLength(body), 'content-type': type };
     const sent = request(base + path, {
       method,
       agent,
+      localAddress: from,
       headers: { ...length, ...headers },
       signal: AbortSignal.timeout(120_000),
     });

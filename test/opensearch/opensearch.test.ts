@@ -6,6 +6,7 @@ import { endingCases } from './cases/endings.ts';
 import { expectCases } from './cases/expect.ts';
 import { indexExpressionCases } from './cases/index-expressions.ts';
 import { readCases } from './cases/read.ts';
+import { shippedExampleCases } from './cases/shipped-example.ts';
 import { onStage } from './stage.ts';
 
 onStage('opensearch', { title: 'with a limit of 100 MB', heap: '2g' }, (stage) => {
@@ -19,3 +20,5 @@ onStage('opensearch', { title: 'with a limit of 100 MB', heap: '2g' }, (stage) =
 });
 
 onStage('opensearch', { title: 'with tight limits', heap: '512m', settings: tight }, answerCases);
+
+onStage('opensearch', { title: 'behind the shipped example', heap: '512m' }, shippedExampleCases);

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { PolicyReport } from '../../src/admin/contract.ts';
 import { cached, checkout } from './cache.ts';
 import { freePorts, startChild, untilReady } from './child.ts';
 
@@ -33,6 +34,8 @@ export interface Sluice {
   log(): Promise<LoggedExchange[]>;
   /** A metric's value by its name and labels as `/metrics` prints them; 0 where it isn't there. */
   metric(series: string): Promise<number>;
+  /** The policies in effect and what they have decided. */
+  policies(): Promise<PolicyReport>;
   /** SIGTERM, once; throws unless it ends with status 0. */
   stop(): Promise<void>;
 }
@@ -48,20 +51,18 @@ function readLog(file: string): LoggedExchange[] {
     .map((line) => JSON.parse(line));
 }
 
-export async function startSluice(...upstreams: readonly string[]): Promise<Sluice> {
+export function startSluice(...upstreams: readonly string[]): Promise<Sluice> {
+  return startConfigured(upstreams.flatMap((upstream) => ['--upstream', upstream]));
+}
+
+/** With more flags than its own addresses: `-c FILE`, `--upstream URL`. */
+export async function startConfigured(flags: readonly string[]): Promise<Sluice> {
   const folder = cached('run', `proxy-${randomUUID()}`);
   const log = path.join(folder, 'access.log');
   const [port, admin] = (await freePorts(2)) as [number, number];
   const child = startChild({
     command: path.join(checkout, 'sluice'),
-    args: [
-      'run',
-      '--listen',
-      `127.0.0.1:${port}`,
-      '--admin',
-      `127.0.0.1:${admin}`,
-      ...upstreams.flatMap((upstream) => ['--upstream', upstream]),
-    ],
+    args: ['run', '--listen', `127.0.0.1:${port}`, '--admin', `127.0.0.1:${admin}`, ...flags],
     stdout: log,
     stderr: path.join(folder, 'error.log'),
   });
@@ -92,6 +93,10 @@ export async function startSluice(...upstreams: readonly string[]): Promise<Slui
       const text = await (await fetch(`http://127.0.0.1:${admin}/metrics`)).text();
       const line = text.split('\n').find((one) => one.startsWith(`${series} `));
       return line === undefined ? 0 : Number(line.slice(series.length));
+    },
+    policies: async () => {
+      const report = await fetch(`http://127.0.0.1:${admin}/policies`, { signal: AbortSignal.timeout(5000) });
+      return (await report.json()) as PolicyReport;
     },
     stop: () => (stopped ??= stop()),
   };

@@ -4,7 +4,9 @@ import { compileIndexPatterns } from '../../src/policy/indices.ts';
 import type { PolicyContext } from '../../src/policy/read/context.ts';
 import { loadWhen } from '../../src/policy/when.ts';
 
-export async function policyContext(clusters: readonly string[] = ['default', 'hot']): Promise<PolicyContext> {
+export async function policyContext(
+  clusters: readonly string[] = ['default', 'hot'],
+): Promise<PolicyContext> {
   const when = await loadWhen();
   return {
     clusters,

@@ -25,7 +25,12 @@ export class SluiceProcess {
   readonly #ended: Promise<unknown[]>;
   readonly #folder: string;
 
-  private constructor(port: number, adminPort: number, upstreams: readonly string[], config: string) {
+  private constructor(
+    [port = 0, adminPort = 0]: readonly number[],
+    upstreams: readonly string[],
+    config: string,
+    environment: Readonly<Record<string, string>>,
+  ) {
     this.port = port;
     this.#admin = `127.0.0.1:${adminPort}`;
     this.#folder = mkdtempSync(join(tmpdir(), 'sluice-e2e-'));
@@ -33,7 +38,8 @@ export class SluiceProcess {
     writeFileSync(file, config);
     const flags = ['--listen', `127.0.0.1:${port}`, '--admin', this.#admin, '-c', file];
     const args = ['run', ...flags, ...upstreams.flatMap((url) => ['--upstream', url])];
-    this.#child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    const env = { ...process.env, ...environment };
+    this.#child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], env });
     this.pid = this.#child.pid ?? 0;
     createInterface(this.#child.stdout!).on('line', (line) => this.access.push(JSON.parse(line)));
     createInterface(this.#child.stderr!).on('line', (line) => this.told.push(line));
@@ -42,18 +48,31 @@ export class SluiceProcess {
 
   /** Ready to serve. `config` is the text of a sluice.yaml. */
   static async start(upstreams: readonly (number | string)[], config = '{}'): Promise<SluiceProcess> {
+    const sluice = await SluiceProcess.launch(upstreams, config);
+    await sluice.ready();
+    return sluice;
+  }
+
+  /** Not ready yet. */
+  static async launch(
+    upstreams: readonly (number | string)[],
+    config: string,
+    environment: Readonly<Record<string, string>> = {},
+  ): Promise<SluiceProcess> {
     const urls = upstreams.map((to) => (typeof to === 'number' ? `http://127.0.0.1:${to}` : to));
-    const [port = 0, adminPort = 0] = await freePorts();
-    const sluice = new SluiceProcess(port, adminPort, urls, config);
+    return new SluiceProcess(await freePorts(), urls, config, environment);
+  }
+
+  /** Waits until it is; one that never will be is ended. */
+  async ready(): Promise<void> {
     const deadline = performance.now() + 15_000;
-    while ((await sluice.readiness()) !== 200) {
-      if (sluice.#child.exitCode !== null || performance.now() > deadline) {
-        await sluice[Symbol.asyncDispose]();
-        throw new Error(`sluice did not become ready:\n${sluice.told.join('\n')}`);
+    while ((await this.readiness()) !== 200) {
+      if (this.#child.exitCode !== null || performance.now() > deadline) {
+        await this[Symbol.asyncDispose]();
+        throw new Error(`sluice did not become ready:\n${this.told.join('\n')}`);
       }
       await sleep(20);
     }
-    return sluice;
   }
 
   client(): Promise<RawPeer> {
@@ -70,8 +89,14 @@ export class SluiceProcess {
     }
   }
 
-  async metrics(): Promise<string> {
-    return (await fetch(`http://${this.#admin}${adminPaths.metrics}`)).text();
+  metrics(): Promise<string> {
+    return this.ask('metrics');
+  }
+
+  /** The text of one of its pages. */
+  async ask(page: keyof typeof adminPaths): Promise<string> {
+    const signal = AbortSignal.timeout(5000);
+    return (await fetch(`http://${this.#admin}${adminPaths[page]}`, { signal })).text();
   }
 
   signal(name: NodeJS.Signals): void {

@@ -25,6 +25,10 @@ export interface StandOptions {
   readonly preflight?: Partial<ProxyOptions['preflight']>;
   readonly ejection?: { readonly baseTime: number; readonly maxTime: number };
   readonly trust?: Trust;
+  /** Undefined: every request passes. */
+  readonly judge?: ProxyOptions['judge'];
+  /** The nodes of more clusters, by name. */
+  readonly clusters?: Readonly<Record<string, readonly (number | NodeAddress)[]>>;
   readonly maxConnections?: number;
   readonly maxIdlePerNode?: number;
 }
@@ -66,6 +70,8 @@ export class Stand {
   readonly front: Front;
   readonly proxy: RunningProxy;
   readonly cluster: Cluster;
+  /** The others, by name. */
+  readonly clusters: ReadonlyMap<string, Cluster>;
   /** Carries clients and plain upstreams. */
   readonly transport: Transport;
   /** Carries TLS upstreams; the same one where the stand is of streams. */
@@ -81,15 +87,22 @@ export class Stand {
     assert.ok(transport);
     this.transport = transport;
     const { timeouts, limits, preflight } = options;
-    this.cluster = new Cluster({
-      name: 'test',
-      nodes: options.nodes.map((node) => (typeof node === 'number' ? nodeAt(node) : node)),
-      pool: { maxIdlePerNode: options.maxIdlePerNode ?? 16, idleTimeout: 60_000 },
-      ejection: options.ejection ?? { baseTime: 100, maxTime: 1000 },
-      dial: { plain: transport, secure: this.secure, timeout: timeouts?.connect ?? 1000, socket: sockets },
-    });
+    const openCluster = (name: string, nodes: StandOptions['nodes']): Cluster =>
+      new Cluster({
+        name,
+        nodes: nodes.map((node) => (typeof node === 'number' ? nodeAt(node) : node)),
+        pool: { maxIdlePerNode: options.maxIdlePerNode ?? 16, idleTimeout: 60_000 },
+        ejection: options.ejection ?? { baseTime: 100, maxTime: 1000 },
+        dial: { plain: transport, secure: this.secure, timeout: timeouts?.connect ?? 1000, socket: sockets },
+      });
+    this.cluster = openCluster('test', options.nodes);
+    this.clusters = new Map(
+      Object.entries(options.clusters ?? {}).map(([name, nodes]) => [name, openCluster(name, nodes)]),
+    );
     this.proxy = createProxy({
       cluster: this.cluster,
+      clusters: this.clusters,
+      judge: options.judge,
       observers: [{ ended: (exchange) => this.#ended(exchange) }],
       trust: options.trust ?? 'none',
       draining: () => this.front.draining,
@@ -141,7 +154,9 @@ export class Stand {
       return this.proxy.inFlight === 0 && transport.counters().relays === 0;
     });
     assert.equal(transport.counters().pipesInUse, 0);
-    for (const node of this.cluster.nodes) assert.equal(node.bytesInFlight, 0, `${node.name} weighs still`);
+    for (const { nodes } of this.#allClusters) {
+      for (const node of nodes) assert.equal(node.bytesInFlight, 0, `${node.name} weighs still`);
+    }
   }
 
   /** Ends everything, and sees to it that no connection, relay or pipe is left. */
@@ -151,16 +166,20 @@ export class Stand {
     try {
       await until('no client left', () => this.front.connections === 0);
       await this.settled();
-      this.cluster.close();
+      for (const cluster of this.#allClusters) cluster.close();
       for (const { kind, counters } of [this.transport, this.secure].map(countersOf)) {
         await until(`no connection left in ${kind}`, () => counters().connections === 0);
       }
     } catch (fault) {
       faults.push(fault);
     }
-    this.cluster.close();
+    for (const cluster of this.#allClusters) cluster.close();
     this.transport.close();
     this.secure.close();
+  }
+
+  get #allClusters(): readonly Cluster[] {
+    return [this.cluster, ...this.clusters.values()];
   }
 
   #ended(exchange: Exchange): void {

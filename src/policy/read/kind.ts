@@ -1,6 +1,7 @@
 /** Of which kind a document says it is. */
-import { type Path, shorten } from '../../config/explain.ts';
+import { shorten } from '../../config/explain.ts';
 import { nearest } from '../../config/nearest.ts';
+import type { Path } from '../../config/path.ts';
 import { apiVersion } from './schema.ts';
 
 export type Kind = 'Policy' | 'PolicyTest';

@@ -1,6 +1,206 @@
+/** What a set of policies may hold and probably does not mean: policies that never decide, parts that never hold. */
 import type { Problem } from '../../config/load.ts';
+import { bodyIndicesHint } from '../conditions.ts';
 import type { PolicyDocument } from '../document.ts';
+import { type Endpoint, endpoints } from '../endpoints.ts';
+import { compileGlob } from '../glob.ts';
+import { hasIndices, hasMethod, includes, methodsOf, type Scope, scopeOf } from './inclusion.ts';
 
-export function lint(_policies: readonly PolicyDocument[]): readonly Problem[] {
-  return [];
+type Finding = Omit<Problem, 'where'>;
+
+/** More than anyone mends in one go. */
+const maxFindings = 100;
+/** Items compared, at most: a few seconds' worth. Sets that need more are made by programs. */
+const maxComparisons = 20_000_000;
+
+/** `policies` come in the order in which they are asked. What is told is so for every request, and no guess. */
+export function lint(policies: readonly PolicyDocument[]): readonly Problem[] {
+  const scopes = policies.map(scopeOf);
+  const ordered = misplaced(scopes);
+  const problems = scopes.flatMap((scope) => {
+    const { document } = scope;
+    const own = [...(ordered.get(document) ?? []), ...unmatched(scope), ...unlimited(document)];
+    return own.map(
+      ({ path, wrong, fix }): Problem => ({
+        where: placeOf(document),
+        path,
+        wrong: `policy ${document.name} ${wrong}`,
+        fix,
+      }),
+    );
+  });
+  if (problems.length <= maxFindings) return problems;
+  const hidden = problems.length - maxFindings;
+  const more = { path: '', wrong: `${hidden} more findings are not shown`, fix: 'look at these first' };
+  return [...problems.slice(0, maxFindings), { where: 'policies', ...more }];
+}
+
+function placeOf({ origin: { source, line, column } }: PolicyDocument): string {
+  return `${source}:${line}:${column}`;
+}
+
+/** `b (team-b.yaml:12:9)` */
+function called(document: PolicyDocument): string {
+  return `${document.name} (${placeOf(document)})`;
+}
+
+const knownEndpoints = endpoints.filter(({ group }) => group !== 'unknown');
+
+/** Whether it matches all requests but those to endpoints that no table lists, which most policies leave out. */
+function isCatchAll({ parts, reached }: Scope): boolean {
+  return parts === 0 && knownEndpoints.every((endpoint) => reached.has(endpoint));
+}
+
+/** Policies that an earlier one leaves nothing to decide. */
+function misplaced(scopes: readonly Scope[]): ReadonlyMap<PolicyDocument, readonly Finding[]> {
+  const found = new Map<PolicyDocument, Finding[]>();
+  /** By the policy that matches everything: those after it. */
+  const unreached = new Map<Scope, PolicyDocument[]>();
+  const deciding: Scope[] = [];
+  const catchAlls = new Set<Scope>();
+  let comparisons = 0;
+  for (const scope of scopes) {
+    const { document } = scope;
+    // What matches nothing is told so elsewhere.
+    const matches = scope.usable.size > 0;
+    if (matches && comparisons < maxComparisons) {
+      const shadow = deciding.find((wide) => {
+        comparisons += (wide.parts & ~scope.parts) === 0 ? wide.size * scope.size : 1;
+        return includes(wide, scope);
+      });
+      if (shadow !== undefined && catchAlls.has(shadow)) {
+        unreached.set(shadow, [...(unreached.get(shadow) ?? []), document]);
+      } else if (shadow !== undefined) found.set(document, [shadowedBy(shadow.document)]);
+      else {
+        const allowing = [...catchAlls].find((wide) => wide.document.action.kind === 'allow');
+        if (allowing !== undefined && deniesOnlyUnknown(scope, allowing)) {
+          found.set(document, [deniesTooLate(allowing.document)]);
+        }
+      }
+    }
+    if (document.action.kind === 'audit' || document.when !== undefined) continue;
+    deciding.push(scope);
+    if (isCatchAll(scope)) catchAlls.add(scope);
+  }
+  for (const [{ document }, after] of unreached) found.set(document, [leavesNothingTo(after)]);
+  return found;
+}
+
+function shadowedBy(earlier: PolicyDocument): Finding {
+  return {
+    path: '',
+    wrong: `never decides: policy ${called(earlier)}, which is asked before it, matches all that it matches`,
+    fix: `give it a lower order than ${earlier.name}, narrow ${earlier.name}, or remove one of the two`,
+  };
+}
+
+function leavesNothingTo(after: readonly PolicyDocument[]): Finding {
+  const shown = after.slice(0, 5).map(called).join(', ');
+  const more = after.length > 5 ? ` and ${after.length - 5} more` : '';
+  return {
+    path: '',
+    wrong: `matches every request, so that what is asked after it never decides: ${shown}${more}`,
+    fix: 'give it a higher order than those, or narrow it',
+  };
+}
+
+/** Where `match` names no unknown endpoints, they are hardly what is meant. */
+function deniesOnlyUnknown(scope: Scope, allowing: Scope): boolean {
+  const { match, action } = scope.document;
+  const meant = match.groups.includes('unknown') || match.endpoints.includes('unknown');
+  if (action.kind !== 'deny' || meant || match.paths.length > 0 || scope.parts === 0) return false;
+  const usable = new Set([...scope.usable].filter(({ group }) => group !== 'unknown'));
+  return includes(allowing, { ...scope, usable });
+}
+
+function deniesTooLate(allowing: PolicyDocument): Finding {
+  return {
+    path: '',
+    wrong: `denies nothing but paths that no table of endpoints lists: policy ${called(allowing)}, which is asked before it, allows the rest`,
+    fix: `give it a lower order than ${allowing.name}`,
+  };
+}
+
+/** What of `match` can't hold for any request. */
+function unmatched(scope: Scope): readonly Finding[] {
+  const { match } = scope.document;
+  const found = match.endpoints.flatMap((pattern, at) => {
+    const path = `spec.match.endpoints[${at}]`;
+    const why = neverUsed(pattern, scope);
+    return why === undefined ? [] : [{ path, ...why }];
+  });
+  // Each of the names has been told of.
+  if (scope.usable.size === 0 && found.length > 0) return found;
+  const able = [...scope.reached].filter((endpoint) => hasIndices(scope.document, endpoint));
+  if (able.length === 0) {
+    return [...found, { path: 'spec.match.indices', ...withoutIndices([...scope.reached], 'its endpoints') }];
+  }
+  for (const [at, method] of match.methods.entries()) {
+    if (able.some((endpoint) => hasMethod({ methods: [method] }, endpoint))) continue;
+    const wrong = `asks for ${method}, with which none of the endpoints that it matches is asked`;
+    found.push({ path: `spec.match.methods[${at}]`, wrong, fix: 'remove it, or match other endpoints' });
+  }
+  return found;
+}
+
+/** Why none of the endpoints that a pattern names is ever matched; undefined where some are. */
+function neverUsed(pattern: string, { document, reached, usable }: Scope): Omit<Finding, 'path'> | undefined {
+  const named = endpoints.filter(({ name }) => compileGlob(pattern)(name));
+  if (named.some((endpoint) => usable.has(endpoint))) return undefined;
+  const inGroup = named.filter((endpoint) => reached.has(endpoint));
+  if (inGroup.length === 0) {
+    const theirs = [...new Set(named.map(({ group }) => group))].join(', ');
+    return {
+      wrong: `never matches ${pattern}: it is of group ${theirs}, which match.groups does not list`,
+      fix: `add ${theirs} to groups, or remove ${pattern}`,
+    };
+  }
+  const able = inGroup.filter((endpoint) => hasIndices(document, endpoint));
+  if (able.length === 0) return withoutIndices(inGroup, pattern);
+  const methods = [...new Set(able.flatMap((endpoint) => methodsOf(endpoint)))].join(', ');
+  if (able.some((endpoint) => hasMethod(document.match, endpoint))) return undefined;
+  return {
+    wrong: `never matches ${pattern}: it is asked with ${methods}, which match.methods does not list`,
+    fix: `add one of them to methods, or remove ${pattern}`,
+  };
+}
+
+function withoutIndices(asked: readonly Endpoint[], what: string): Omit<Finding, 'path'> {
+  const naming = asked.find(({ group, bodyIndices }) => bodyIndices && group !== 'unknown');
+  if (naming !== undefined) {
+    return {
+      wrong: `never matches ${what}: beside match.indices, bodies that can name other indices are refused`,
+      fix: bodyIndicesHint(naming),
+    };
+  }
+  const unknown = asked.some(({ group }) => group === 'unknown');
+  return {
+    wrong: unknown
+      ? `never matches ${what}: beside match.indices, nothing that no table of endpoints lists is let in`
+      : `never matches ${what}: no request to it is about indices`,
+    fix: 'remove match.indices, or match other endpoints',
+  };
+}
+
+/** Limits that do nothing, or all. */
+function unlimited({ action, match: { length }, limits }: PolicyDocument): readonly Finding[] {
+  const found: Finding[] = [];
+  const { queue, bodyBytes } = limits;
+  for (const key of ['depth', 'wait'] as const) {
+    if (queue?.[key] !== 0) continue;
+    const wrong = `has a queue in which nobody waits: its ${key} is 0`;
+    found.push({ path: `spec.limits.queue.${key}`, wrong, fix: 'write more than 0, or remove the queue' });
+  }
+  if (length !== undefined && length.atLeast > bodyBytes) {
+    const wrong = `matches bodies of ${length.atLeast} bytes and more, and refuses those of more than ${bodyBytes}`;
+    found.push({ path: 'spec.limits.bodyBytes', wrong, fix: 'write more, or write action: deny' });
+  }
+  if (action.kind === 'deny' && length?.declared && length.atLeast > 0) {
+    found.push({
+      path: 'spec.match.length',
+      wrong: 'lets chunked bodies pass, however long they are: they declare no length',
+      fix: 'add declared: false to deny all of them, or set limits.bodyBytes in the policies that allow: it counts',
+    });
+  }
+  return found;
 }

@@ -17,10 +17,10 @@ export function policyJsonSchema(): Record<string, unknown> {
   };
 }
 
-/** The Markdown tables of docs/policies.md. */
-export function policyTables(): { readonly policy: string; readonly policyTest: string } {
-  return {
-    policy: referenceTable(toJsonSchema(policySchema(anyContext))),
-    policyTest: referenceTable(toJsonSchema(policyTestSchema)),
-  };
+/** The Markdown tables of docs/policies.md: a policy's, and a test's. */
+export function policyTables(): string {
+  const tables = [policySchema(anyContext), policyTestSchema].map((schema) =>
+    referenceTable(toJsonSchema(schema)),
+  );
+  return tables.join('\n\n');
 }

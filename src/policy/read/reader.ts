@@ -1,8 +1,9 @@
 /** Reads the texts of all sources into one set of documents, or tells everything that is wrong with them. */
 import type { Described } from '../../config/described.ts';
-import { explain, type Path, writePath } from '../../config/explain.ts';
+import { explain } from '../../config/explain.ts';
 import { toJsonSchema } from '../../config/json-schema.ts';
 import type { Problem } from '../../config/load.ts';
+import { type Path, writePath } from '../../config/path.ts';
 import { type Place, readYaml, type YamlDocument } from '../../config/yaml-text.ts';
 import type { Origin, PolicyDocument } from '../document.ts';
 import type { SourceText } from '../sources/source.ts';

@@ -1,10 +1,6 @@
 /** The sources that an operator names, as one. */
-import { FilesSource } from './files.ts';
 import { JoinedSource, type SourceState } from './joined.ts';
-import { KubernetesSource } from './kubernetes.ts';
-import { S3Source } from './s3.ts';
 import type { PolicySource } from './source.ts';
-import { UrlSource } from './url.ts';
 
 /** One source; its interval in milliseconds, its paths absolute. */
 export type SourceOptions =
@@ -41,25 +37,27 @@ export interface SourceWatcher {
 }
 
 /** Throws where a source can't be what it is said to be: a mistake of the configuration. */
-export function openSources(
+export async function openSources(
   sources: readonly SourceOptions[],
   { onState, warn }: SourceWatcher,
-): JoinedSource {
-  return new JoinedSource(
-    sources.map((source) => openSource(source, warn)),
-    onState,
-  );
+): Promise<JoinedSource> {
+  return new JoinedSource(await Promise.all(sources.map((source) => openSource(source, warn))), onState);
 }
 
-function openSource(options: SourceOptions, warn: (message: string) => void): PolicySource {
+/** Only the kinds that are asked for are loaded: HTTPS and the SDKs cost memory. */
+async function openSource(options: SourceOptions, warn: (message: string) => void): Promise<PolicySource> {
   switch (options.kind) {
-    case 'path':
+    case 'path': {
+      const { FilesSource } = await import('./files.ts');
       return new FilesSource({ path: options.path });
+    }
     case 'url': {
+      const { UrlSource } = await import('./url.ts');
       const { kind: _, tokenFile, caFile, ...rest } = options;
       return new UrlSource({ ...rest, ...(tokenFile && { tokenFile }), ...(caFile && { caFile }) });
     }
     case 's3': {
+      const { S3Source } = await import('./s3.ts');
       const { kind: _, prefix, region, endpoint, ...rest } = options;
       return new S3Source({
         ...rest,
@@ -69,6 +67,7 @@ function openSource(options: SourceOptions, warn: (message: string) => void): Po
       });
     }
     case 'kubernetes': {
+      const { KubernetesSource } = await import('./kubernetes.ts');
       const { kind: _, ...given } = options;
       const access = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
       return new KubernetesSource(access, warn);

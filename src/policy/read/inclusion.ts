@@ -1,0 +1,259 @@
+/**
+ * Whether a policy matches every request that another one matches. It errs on one side only: where it says so, there
+ * is no request that the other matches and it does not; where it can't tell, it says no.
+ */
+import { parseRequestHead } from '../../http1/request-head.ts';
+import { compileConditions, type Sense, senseOf } from '../conditions.ts';
+import type {
+  HeaderMatch,
+  LengthMatch,
+  Match,
+  PolicyDocument,
+  PrincipalMatch,
+  TimeWindow,
+} from '../document.ts';
+import { endpointTable } from '../endpoint-table.ts';
+import { type Endpoint, endpoints } from '../endpoints.ts';
+import { compileGlob, compileGlobs, compilePathGlob, type Glob } from '../glob.ts';
+import { compileIndexPatterns, covers, type IndexPatterns } from '../indices.ts';
+import { networkBits } from '../networks.ts';
+import { describe, type Subject } from '../subject.ts';
+
+/** What a policy matches, as far as it can be compared. */
+export interface Scope {
+  readonly document: PolicyDocument;
+  readonly sense: Sense;
+  /** Which endpoints its `endpoints`, `groups` and `paths` let through. */
+  readonly reached: ReadonlySet<Endpoint>;
+  /** Of those, which its `methods` and `indices` can hold for. */
+  readonly usable: ReadonlySet<Endpoint>;
+  /** Which parts of `match` ask for something; endpoints and groups are in `reached`. */
+  readonly parts: number;
+  /** How many items there are to compare. */
+  readonly size: number;
+  readonly indices: IndexPatterns | undefined;
+  readonly networks: readonly string[];
+}
+
+type Part = Exclude<keyof Match, 'endpoints' | 'groups'>;
+
+const listParts = [
+  'methods',
+  'indices',
+  'paths',
+  'sources',
+  'headers',
+  'principals',
+  'contentTypes',
+  'times',
+] as const satisfies readonly Part[];
+
+export function scopeOf(document: PolicyDocument): Scope {
+  const { match, action } = document;
+  const sense = senseOf(action);
+  const reached = reachedBy(document, sense);
+  const compiled = match.indices.length > 0 ? compileIndexPatterns(match.indices) : undefined;
+  const able = (endpoint: Endpoint) => hasIndices(document, endpoint) && hasMethod(match, endpoint);
+  let parts = match.length === undefined ? 0 : 1 << listParts.length;
+  let size = 1;
+  for (const [bit, part] of listParts.entries()) {
+    if (match[part].length > 0) parts |= 1 << bit;
+    size += match[part].length;
+  }
+  for (const one of match.principals) size += (one.kind === 'token' ? one.subjects : one.names).length;
+  for (const { values } of match.headers) size += values.length;
+  return {
+    document,
+    sense,
+    reached,
+    usable: new Set([...reached].filter(able)),
+    parts,
+    size,
+    indices: compiled?.kind === 'compiled' ? compiled.patterns : undefined,
+    networks: match.sources.flatMap((block) => networkBits(block) ?? []),
+  };
+}
+
+/** Whether `wide`, which may have no `when`, matches all that `narrow` does. */
+export function includes(wide: Scope, narrow: Scope): boolean {
+  // What asks for nothing holds for all, and is within nothing that asks for something.
+  if ((wide.parts & ~narrow.parts) !== 0) return false;
+  const [all, some] = [wide.document.match, narrow.document.match];
+  const strict = wide.sense === 'covers' && narrow.sense === 'catches';
+  return (
+    (all.methods.length === 0 || some.methods.every((method) => all.methods.includes(method))) &&
+    (all.sources.length === 0 || networksWithin(wide.networks, narrow.networks)) &&
+    (all.principals.length === 0 || principalsWithin(all.principals, some.principals)) &&
+    (wide.indices === undefined || indicesWithin(wide, narrow)) &&
+    (all.paths.length === 0 || some.paths.every((path) => all.paths.some((one) => pathWithin(one, path)))) &&
+    all.headers.every((header) => some.headers.some((other) => headerWithin(header, other, strict))) &&
+    (all.contentTypes.length === 0 ||
+      (!strict && some.contentTypes.every((type) => all.contentTypes.includes(type)))) &&
+    (all.length === undefined || some.length === undefined || lengthWithin(all.length, some.length)) &&
+    (all.times.length === 0 || some.times.every((time) => all.times.some((one) => timeWithin(one, time)))) &&
+    isWithin(wide.reached, narrow.usable)
+  );
+}
+
+function isWithin(wide: ReadonlySet<Endpoint>, narrow: ReadonlySet<Endpoint>): boolean {
+  if (wide === narrow) return true;
+  for (const endpoint of narrow) if (!wide.has(endpoint)) return false;
+  return true;
+}
+
+/** By all that the sets depend on: policies of one kind share theirs. */
+const known = new Map<string, ReadonlySet<Endpoint>>();
+const maxKnown = 4096;
+
+function reachedBy(document: PolicyDocument, sense: Sense): ReadonlySet<Endpoint> {
+  const { endpoints: names, groups, paths } = document.match;
+  const key = JSON.stringify([names, groups, paths.length > 0, sense]);
+  let reached = known.get(key);
+  if (reached === undefined) {
+    const asked = compileConditions(document).filter(({ part }) => part === 'endpoints' || part === 'groups');
+    reached = new Set(
+      endpoints.filter((endpoint) => {
+        const subject: Subject = { ...anySubject, match: { endpoint, indices: [] } };
+        return asked.every((condition) => condition.holds(subject));
+      }),
+    );
+    if (known.size >= maxKnown) known.clear();
+    known.set(key, reached);
+  }
+  return reached;
+}
+
+/** For conditions that look at the endpoint alone. */
+const anySubject: Subject = (() => {
+  const bytes = Buffer.from('GET / HTTP/1.1\r\nHost: any\r\n\r\n');
+  const head = parseRequestHead(bytes, 0, bytes.length, { maxTarget: bytes.length });
+  const subject = 'code' in head ? head : describe(head, { source: '127.0.0.1', principals: [], time: 0 });
+  if ('code' in subject) throw new Error(subject.detail);
+  return subject;
+})();
+
+/** Whether `match.indices` can hold for some request to an endpoint; conditions.ts says when it does. */
+export function hasIndices({ match, action, bodyIndices }: PolicyDocument, endpoint: Endpoint): boolean {
+  if (match.indices.length === 0) return true;
+  const { takesIndices, bodyIndices: inBody, group } = endpoint;
+  if (!takesIndices && !inBody) return false;
+  return senseOf(action) === 'catches' || (group !== 'unknown' && (!inBody || bodyIndices === 'trust'));
+}
+
+/** By endpoint: the methods that its URLs are asked with; of `unknown` none, for it is any. */
+const methodsByName: ReadonlyMap<string, readonly string[]> = new Map(
+  endpointTable
+    .trim()
+    .split('\n')
+    .map((line) => {
+      const [name = '', , , , ...routes] = line.split(' ');
+      const methods = new Set(routes.filter((_, at) => at % 2 === 0).flatMap((listed) => listed.split('|')));
+      if (methods.has('GET')) methods.add('HEAD');
+      return [name, [...methods]];
+    }),
+);
+
+export function methodsOf({ name }: Endpoint): readonly string[] {
+  return methodsByName.get(name) ?? [];
+}
+
+export function hasMethod({ methods }: Pick<Match, 'methods'>, endpoint: Endpoint): boolean {
+  if (methods.length === 0 || endpoint.group === 'unknown') return true;
+  return methodsOf(endpoint).some((method) => methods.includes(method));
+}
+
+/** Of globs, too: a star of the one is a character that only a star of the other can take. */
+function textsWithin(wide: readonly string[], narrow: readonly string[]): boolean {
+  let within = compiled.get(wide);
+  if (within === undefined) {
+    within = compileGlobs(wide);
+    compiled.set(wide, within);
+  }
+  return narrow.every(within);
+}
+
+const compiled = new WeakMap<readonly string[], Glob>();
+
+function networksWithin(wide: readonly string[], narrow: readonly string[]): boolean {
+  return narrow.every((network) => wide.some((one) => network.startsWith(one)));
+}
+
+/**
+ * Patterns may differ in nothing but names: what a selector adds is another question for a policy that lets in than
+ * for one that denies. What the head leaves open counts against the request, so that who trusts bodies lets more in
+ * and catches less.
+ */
+function indicesWithin(wide: Scope, narrow: Scope): boolean {
+  const [all, some] = [wide.indices, narrow.indices];
+  if (all === undefined || some === undefined) return all === undefined;
+  const trustsAll = wide.document.bodyIndices === 'trust';
+  const trustsSome = narrow.document.bodyIndices === 'trust';
+  if (wide.sense === 'covers') {
+    if (narrow.sense === 'catches' || (trustsSome && !trustsAll)) return false;
+  } else if (trustsAll && trustsSome !== (narrow.sense === 'catches')) return false;
+  return some.compiled.every((item) => {
+    const alike = all.compiled.filter(({ selector }) => selector === item.selector);
+    return covers({ sources: [], compiled: alike }, { items: [item], all: false, values: [] });
+  });
+}
+
+/** Where the narrow one holds a `**`, only a `**` at the end of the wide one is known to take it. */
+function pathWithin(wide: string, narrow: string): boolean {
+  if (wide === narrow) return true;
+  const [parts, segments] = [segmentsOf(wide), segmentsOf(narrow)];
+  if (!segments.includes('**')) return compilePathGlob(wide)(segments);
+  const fixed = parts.slice(0, -1);
+  if (parts.at(-1) !== '**' || fixed.includes('**')) return false;
+  const before = segments.slice(0, fixed.length);
+  if (before.length < fixed.length || before.includes('**')) return false;
+  return fixed.every((part, at) => compileGlob(part)(before[at] ?? ''));
+}
+
+function segmentsOf(path: string): readonly string[] {
+  return path.split('/').filter((segment) => segment !== '');
+}
+
+function principalsWithin(wide: readonly PrincipalMatch[], narrow: readonly PrincipalMatch[]): boolean {
+  return narrow.every((one) => wide.some((other) => principalWithin(other, one)));
+}
+
+function principalWithin(wide: PrincipalMatch, narrow: PrincipalMatch): boolean {
+  if (wide.kind !== 'token' || narrow.kind !== 'token') {
+    if (wide.kind === 'token' || narrow.kind === 'token' || wide.kind !== narrow.kind) return false;
+    return (narrow.verified || !wide.verified) && textsWithin(wide.names, narrow.names);
+  }
+  const someone = narrow.subjects.length > 0;
+  return (
+    (wide.issuer === undefined || wide.issuer === narrow.issuer) &&
+    (wide.subjects.length === 0 || (someone && textsWithin(wide.subjects, narrow.subjects))) &&
+    Object.entries(wide.claims).every(([claim, values]) => {
+      const given = Object.hasOwn(narrow.claims, claim) ? narrow.claims[claim] : undefined;
+      return given !== undefined && textsWithin(values, given);
+    })
+  );
+}
+
+/** Of several lines one that fits is enough to be caught, and not to be let in: `strict`. */
+function headerWithin(wide: HeaderMatch, narrow: HeaderMatch, strict: boolean): boolean {
+  if (wide.name !== narrow.name) return false;
+  if (wide.values.length === 0) return true;
+  return !strict && narrow.values.length > 0 && textsWithin(wide.values, narrow.values);
+}
+
+function lengthWithin(wide: LengthMatch, narrow: LengthMatch): boolean {
+  return (
+    wide.atLeast <= narrow.atLeast && wide.atMost >= narrow.atMost && (narrow.declared || !wide.declared)
+  );
+}
+
+/** Zones change their clocks, so that only the same window is surely within one. */
+function timeWithin(wide: TimeWindow, narrow: TimeWindow): boolean {
+  if (wide.days.length === 0 && wide.from === 0 && wide.to === 24 * 60) return true;
+  const always = wide.days.length === 0;
+  return (
+    wide.from === narrow.from &&
+    wide.to === narrow.to &&
+    wide.zone === narrow.zone &&
+    (always || (narrow.days.length > 0 && narrow.days.every((day) => wide.days.includes(day))))
+  );
+}
