@@ -78,6 +78,22 @@ export function readNode(text: string): Reading<NodeAddress> {
   return { kind: 'value', value: { name: `${rawHost.toLowerCase()}:${port}`, host, port, secure } };
 }
 
+const loopback = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/;
+
+/** `https://config.internal/policies.yaml`: what is read from there is believed, so nobody on the way may change it. */
+export function readTrustedUrl(text: string): Reading<string> {
+  const url = URL.parse(text);
+  // The text is not echoed: what failed to parse may hold a password.
+  if (url === null) return wrong('is not a URL', 'write https://HOST/PATH');
+  if (url.username !== '' || url.password !== '') {
+    return wrong('carries credentials, which would end in logs', 'take them out; a token goes into a file');
+  }
+  if (url.protocol !== 'https:' && !(url.protocol === 'http:' && loopback.test(url.hostname))) {
+    return wrong('can be changed on its way', 'write https://, or http:// to this host itself');
+  }
+  return { kind: 'value', value: text };
+}
+
 /** Letters, digits, hyphens and underscores in labels; all digits and dots would be an address mistyped. */
 function isHostName(host: string): boolean {
   if (host.length > 253 || /^[\d.]+$/.test(host)) return false;

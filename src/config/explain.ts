@@ -58,7 +58,10 @@ function explainUnion(
     branch.some(
       ({ code, path: at }) => at.length === 0 && (code === 'invalid_type' || code === 'invalid_value'),
     );
-  const meant = issue.errors.find((branch) => branch.length > 0 && !branch.some(isRootMismatch(mistyped)));
+  // Where several forms are mappings, the one that was meant has the least wrong with it.
+  const [meant] = issue.errors
+    .filter((branch) => branch.length > 0 && !branch.some(isRootMismatch(mistyped)))
+    .toSorted((one, other) => one.length - other.length);
   if (meant !== undefined) return meant.flatMap((one) => explainOne(one, path, vocabulary));
   const fix = exampleAt(path, vocabulary);
   if (issue.input === undefined) return [{ path, wrong: 'is missing', fix, atKey: false }];

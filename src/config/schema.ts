@@ -3,7 +3,7 @@
  * for editors (docs/sluice.schema.json) and the reference (docs/configuration.md) are printed from it.
  */
 import { z } from 'zod';
-import { readAddress, readNode } from './address.ts';
+import { readAddress, readNode, readTrustedUrl } from './address.ts';
 import { balancerIdle, defaults } from './defaults.ts';
 import { toJsonSchema } from './json-schema.ts';
 import { count, duration, read, refuse, seconds, size } from './quantities.ts';
@@ -177,7 +177,7 @@ const source = z.union([
       }),
   }),
   z.strictObject({
-    url: z.url({ protocol: /^https?$/ }).meta({
+    url: read(readTrustedUrl).meta({
       description: 'Asked for with its ETag; https, or http on loopback',
       examples: ['https://config.internal/policies.yaml'],
     }),
@@ -266,10 +266,7 @@ const tokenIssuer = z
       .array(z.string().min(1))
       .min(1)
       .meta({ description: 'One of them must be in aud', examples: [['search']] }),
-    jwksUrl: z
-      .url({ protocol: /^https?$/ })
-      .optional()
-      .describe("The issuer's keys; https, or http on loopback"),
+    jwksUrl: read(readTrustedUrl).optional().describe("The issuer's keys; https, or http on loopback"),
     jwksFile: z.string().min(1).optional().describe('The same from a file'),
     algorithms: z
       .array(z.enum(tokenAlgorithms))

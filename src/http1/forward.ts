@@ -8,9 +8,14 @@ import type { Framing } from './framing.ts';
 import type { RequestHead } from './request-head.ts';
 import type { ResponseHead } from './response-head.ts';
 
+/** Names of fields, asked for in lower case; a set of them is one. */
+export interface FieldNames {
+  has(key: string): boolean;
+}
+
 export interface ForwardOptions {
-  /** Lower-case keys of fields to leave out, besides the hop-by-hop ones. */
-  readonly drop: ReadonlySet<string>;
+  /** Fields to leave out, besides the hop-by-hop ones. */
+  readonly drop: FieldNames;
   /** Complete field lines, each with its CRLF, to put at the end. */
   readonly add: string;
 }
@@ -64,7 +69,7 @@ interface Received {
   readonly connection: readonly string[];
 }
 
-function passedOn(head: Received, ours: ReadonlySet<string>, drop: ReadonlySet<string>): string {
+function passedOn(head: Received, ours: FieldNames, drop: FieldNames): string {
   let lines = '';
   for (const field of head.fields.list) {
     if (ours.has(field.key) || drop.has(field.key) || isNominated(field, head.connection)) continue;

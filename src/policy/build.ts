@@ -1,7 +1,8 @@
 /** From documents to a set that can decide: fills in secrets and compiles expressions. */
-import { compileSet, type PolicyParts, type PolicySet, type SetOptions, type WhenTest } from './compile.ts';
+import { compileSet, type PolicySet, type SetOptions } from './compile.ts';
 import { mediaType } from './conditions.ts';
 import type { PolicyDocument } from './document.ts';
+import type { PolicyParts, WhenTest } from './policy.ts';
 import type { Principal } from './principal.ts';
 import { readHeaderValue, type SecretsOptions } from './secrets.ts';
 import { droppedFields } from './server-fields.ts';

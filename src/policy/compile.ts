@@ -2,27 +2,9 @@
 import { bodyIndicesHint, type Condition, compileConditions, senseOf } from './conditions.ts';
 import type { PolicyDocument } from './document.ts';
 import { createNarrowing, nextCandidate } from './narrow.ts';
+import type { Policy, PolicyParts } from './policy.ts';
 import type { Subject } from './subject.ts';
 import type { Verdict } from './verdict.ts';
-
-/** What a `when:` was compiled to; an error is neither true nor false. */
-export type WhenTest = (subject: Subject) => boolean | { readonly error: string };
-
-/** What may not come from a document alone. */
-export interface PolicyParts {
-  /** Undefined where the document has no `when`. */
-  readonly when: WhenTest | undefined;
-  /** Complete field lines for the server, each with its CRLF: `headers.set`, its secrets filled in. */
-  readonly headerLines: string;
-  /** Lower-case names of fields of the client's that do not reach the server. */
-  readonly droppedFields: ReadonlySet<string>;
-}
-
-export interface Policy extends PolicyParts {
-  readonly name: string;
-  readonly document: PolicyDocument;
-  readonly conditions: readonly Condition[];
-}
 
 export interface SetOptions {
   readonly version: string;

@@ -2,9 +2,10 @@
 import { type Failure, failure } from '../errors.ts';
 import type { Exchange } from '../exchange.ts';
 import type { RequestHead } from '../http1/request-head.ts';
-import type { Policy, PolicySet } from './compile.ts';
+import type { PolicySet } from './compile.ts';
 import { type Identified, nobody } from './identity/identity.ts';
 import type { Limiter, Limiters } from './limits/limiter.ts';
+import type { Policy } from './policy.ts';
 import type { Principal } from './principal.ts';
 import { describe } from './subject.ts';
 

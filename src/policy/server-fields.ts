@@ -1,4 +1,5 @@
 /** What a policy changes in the fields that the server gets. */
+import type { FieldNames } from '../http1/forward.ts';
 import type { HeaderChanges } from './document.ts';
 
 /** Fields that say who is asking: whoever sends them with the server's trust behind them is that user. */
@@ -14,25 +15,34 @@ const identifying: readonly string[] = [
   'opendistro_security_impersonate_as',
   'x-proxy-user',
   'x-proxy-roles',
-  'x-proxy-ext',
 ];
+
+/** OpenSearch takes what begins so for an attribute of the user (`attr_header_prefix` of its extended proxy). */
+const attribute = /^x[-_]proxy[-_]ext(?:[-_]|$)/;
 
 /** Whether the server will take the request for someone whom Sluice vouches for. */
 export function sendsCredentials({ set }: HeaderChanges): boolean {
-  return set.some(({ name, value }) => value.kind !== 'text' || identifying.includes(name.toLowerCase()));
+  return set.some(({ name, value }) => value.kind !== 'text' || isIdentifying(name.toLowerCase()));
+}
+
+function isIdentifying(key: string): boolean {
+  return identifying.includes(key) || attribute.test(key);
 }
 
 /**
  * Fields of the client's that do not reach the server: those removed, those that Sluice sets itself, and, beside
  * Sluice's credentials, all by which a client could be another; each also with `_` for `-`, as many servers read it.
  */
-export function droppedFields(changes: HeaderChanges): ReadonlySet<string> {
-  const names = [
-    ...changes.remove,
-    ...changes.set.map(({ name }) => name.toLowerCase()),
-    ...(sendsCredentials(changes) ? identifying : []),
-  ];
-  return new Set(names.flatMap(spellings));
+export function droppedFields(changes: HeaderChanges): FieldNames {
+  const alone = sendsCredentials(changes);
+  const names = new Set(
+    [
+      ...changes.remove,
+      ...changes.set.map(({ name }) => name.toLowerCase()),
+      ...(alone ? identifying : []),
+    ].flatMap(spellings),
+  );
+  return alone ? { has: (key) => names.has(key) || attribute.test(key) } : names;
 }
 
 const maxSpellings = 64;

@@ -1,7 +1,7 @@
 /** What becomes of a request. */
 
-import type { Policy } from './compile.ts';
 import type { DenyStatus } from './document.ts';
+import type { Policy } from './policy.ts';
 
 export type Verdict =
   /** `policy` is undefined where the default lets it in. */

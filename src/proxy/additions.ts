@@ -1,5 +1,6 @@
 /** What Sluice itself says in the heads that it passes on. Pure text; every line ends with CRLF. */
 import { randomBytes } from 'node:crypto';
+import type { FieldNames } from '../http1/forward.ts';
 import type { RequestHead } from '../http1/request-head.ts';
 
 /** Fields by which a client could claim to be another, or to come from elsewhere. */
@@ -21,17 +22,16 @@ export const droppedFromRequests = {
 } as const;
 
 /** The same with what a policy drops besides; made once for each policy. */
-export function droppedWith(trust: Trust, more: ReadonlySet<string>): ReadonlySet<string> {
-  const ours = droppedFromRequests[trust];
-  if (more.size === 0) return ours;
-  let all = unions.get(more);
-  if (all === undefined) {
-    all = new Set([...ours, ...more]);
-    unions.set(more, all);
+export function droppedWith(trust: Trust, more: FieldNames): FieldNames {
+  let both = unions.get(more);
+  if (both === undefined) {
+    const ours = droppedFromRequests[trust];
+    both = { has: (key) => ours.has(key) || more.has(key) };
+    unions.set(more, both);
   }
-  return all;
+  return both;
 }
-const unions = new WeakMap<ReadonlySet<string>, ReadonlySet<string>>();
+const unions = new WeakMap<FieldNames, FieldNames>();
 
 export const droppedFromResponses: ReadonlySet<string> = new Set(['x-request-id']);
 
