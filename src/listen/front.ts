@@ -13,6 +13,8 @@ export interface Client {
   idle: boolean;
   /** False once the drain has closed the idle ones: nobody is to become idle again. */
   readonly mayWait: () => boolean;
+  /** Told that the drain has cut the connection, which nobody else tells an exchange that only waits. */
+  onCut: (() => void) | null;
   /** When the kernel was last asked about it, by `performance.now()`. */
   measuredAt: number;
 }
@@ -48,7 +50,8 @@ export class Front {
     let paused = false;
     const listener = await this.#transport.listen(options, async (connection) => {
       const mayWait = () => !this.#closing;
-      const client: Client = { connection, idle: true, mayWait, measuredAt: Number.NEGATIVE_INFINITY };
+      const measuredAt = Number.NEGATIVE_INFINITY;
+      const client: Client = { connection, idle: true, mayWait, onCut: null, measuredAt };
       this.#clients.add(client);
       open += 1;
       if (open >= options.maxConnections && !paused) {
@@ -82,7 +85,10 @@ export class Front {
     for (const client of this.#clients) if (client.idle) client.connection.close();
     await this.#untilEmpty(deadline - accept);
     const cut = this.#clients.size;
-    for (const client of this.#clients) client.connection.reset();
+    for (const client of this.#clients) {
+      client.connection.reset();
+      client.onCut?.();
+    }
     // What was cut ends in a turn or two: its record must be written before the process ends.
     await this.#untilEmpty(cutTime);
     return cut;

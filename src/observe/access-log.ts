@@ -76,8 +76,9 @@ export function accessLine(exchange: Exchange): string {
   if (exchange.userAgent !== '') line += `,"agent":${quoted(exchange.userAgent, agentLimit)}`;
   line += `,"status":${exchange.status},"request":${body(exchange.request)},"response":${body(exchange.response)}`;
   if (exchange.policy !== '') line += judged(exchange);
+  // Names of clusters, nodes, endpoints and policies are the operator's, and hold nothing to escape.
   if (exchange.attempts > 0) {
-    line += `,"cluster":${quoted(exchange.cluster)},"node":${quoted(exchange.node)},"transport":"${exchange.transport}","attempts":${exchange.attempts},"reused":${exchange.reused}`;
+    line += `,"cluster":"${exchange.cluster}","node":"${exchange.node}","transport":"${exchange.transport}","attempts":${exchange.attempts},"reused":${exchange.reused}`;
   }
   if (connectedAfter !== undefined) line += `,"connect_ms":${rounded(connectedAfter)}`;
   if (firstByteAfter !== undefined) line += `,"first_byte_ms":${rounded(firstByteAfter)}`;

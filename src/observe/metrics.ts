@@ -1,15 +1,15 @@
 /**
- * Prometheus metrics, listed in docs/metrics.md. What ended exchanges tell is counted as they end; what others
+ * Prometheus metrics, listed in docs/metrics.md. What ended exchanges tell is added up as they end (tally.ts); what others
  * know (sockets, nodes, the process) is asked for when somebody scrapes.
  */
 import Counter from 'prom-client/lib/counter.js';
 import Gauge from 'prom-client/lib/gauge.js';
-import Histogram from 'prom-client/lib/histogram.js';
 import Registry from 'prom-client/lib/registry.js';
 import { errors } from '../errors.ts';
-import type { Exchange, Observer } from '../exchange.ts';
+import type { Observer } from '../exchange.ts';
 import { type PolicySources, registerPolicies } from './policy-metrics.ts';
 import { registerProcess } from './process-metrics.ts';
+import { type Distribution, Tally } from './tally.ts';
 
 /** A transport's own counters: since the start, except for the gauges at the end. */
 export interface TransportCounters {
@@ -52,85 +52,108 @@ export interface Metrics extends Observer {
   readonly contentType: string;
 }
 
-/** From a small request on loopback to an upload over a slow line, in seconds. */
-const buckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 180, 600];
-
-/** Anything else is `other`: clients must not be able to make new series. */
-const methods = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS', 'PATCH']);
-const statusClasses = ['none', '1xx', '2xx', '3xx', '4xx', '5xx'];
-
 export function createMetrics(sources: MetricSources): Metrics {
   const registry = new Registry();
-  const ended = registerExchanges(registry);
+  const tally = new Tally();
+  registerExchanges(registry, tally);
   registerTransports(registry, sources.transports);
   registerState(registry, sources);
   if (sources.policies !== undefined) registerPolicies(registry, sources.policies);
   registerProcess(registry);
-  return { ended, text: () => registry.metrics(), contentType: registry.contentType };
+  return {
+    ended: (exchange) => tally.add(exchange),
+    text: () => registry.metrics(),
+    contentType: registry.contentType,
+  };
 }
 
-function registerExchanges(registry: Registry): (exchange: Exchange) => void {
+function registerExchanges(registry: Registry, tally: Tally): void {
+  registerDistribution(
+    registry,
+    'sluice_request_duration_seconds',
+    'From the first byte of the request head to the end of the exchange.',
+    tally.duration,
+  );
+  registerDistribution(
+    registry,
+    'sluice_time_to_first_byte_seconds',
+    'From the first byte of the request head to the response head.',
+    tally.firstByte,
+  );
   const registers = [registry];
-  const requests = new Counter({
+  new Counter({
     name: 'sluice_requests_total',
     help: 'Exchanges ended, by method and class of the status the client was sent (none: no head was sent).',
     labelNames: ['method', 'status'] as const,
     registers,
+    collect() {
+      this.reset();
+      for (const { method, status, count } of tally.requests()) this.inc({ method, status }, count);
+    },
   });
-  const duration = new Histogram({
-    name: 'sluice_request_duration_seconds',
-    help: 'From the first byte of the request head to the end of the exchange.',
-    buckets,
-    registers,
-  });
-  const firstByte = new Histogram({
-    name: 'sluice_time_to_first_byte_seconds',
-    help: 'From the first byte of the request head to the response head.',
-    buckets,
-    registers,
-  });
-  const bodyBytes = new Counter({
+  new Counter({
     name: 'sluice_body_bytes_total',
     help: 'Body bytes of ended exchanges: spliced never entered user space, copied went through it.',
     labelNames: ['direction', 'path'] as const,
     registers,
+    collect() {
+      this.reset();
+      for (const direction of ['request', 'response'] as const) {
+        for (const path of ['spliced', 'copied'] as const) {
+          this.inc({ direction, path }, tally.bytes[direction][path]);
+        }
+      }
+    },
   });
-  const failures = new Counter({
+  new Counter({
     name: 'sluice_failures_total',
     help: 'Exchanges that failed, by error code (docs/errors.md) and whose doing it was.',
     labelNames: ['code', 'side'] as const,
     registers,
+    collect() {
+      this.reset();
+      for (const [code, count] of tally.failures) {
+        this.inc({ code, side: errors[code].side }, count);
+      }
+    },
   });
-  const attempts = new Counter({
+  new Counter({
     name: 'sluice_upstream_attempts_total',
     help: 'Upstream connections tried for ended exchanges, pooled and new.',
     registers,
+    collect() {
+      this.reset();
+      this.inc(tally.attempts);
+    },
   });
-  const served = new Counter({
+  new Counter({
     name: 'sluice_upstream_requests_total',
     help: 'Ended exchanges by the cluster and node that served them, the transport of that leg, and whether it was pooled.',
     labelNames: ['cluster', 'node', 'transport', 'reused'] as const,
     registers,
+    collect() {
+      this.reset();
+      for (const { fresh, reused, ...labels } of tally.served) {
+        if (fresh > 0) this.inc({ ...labels, reused: 'false' }, fresh);
+        if (reused > 0) this.inc({ ...labels, reused: 'true' }, reused);
+      }
+    },
   });
+}
 
-  const count = (direction: string, { spliced, copied }: Exchange['request']): void => {
-    if (spliced > 0) bodyBytes.inc({ direction, path: 'spliced' }, spliced);
-    if (copied > 0) bodyBytes.inc({ direction, path: 'copied' }, copied);
-  };
-  return (exchange) => {
-    const { method, status, failure, firstByteAfter, cluster, node, transport, reused } = exchange;
-    requests.inc({
-      method: methods.has(method) ? method : 'other',
-      status: statusClasses[Math.trunc(status / 100)] ?? 'none',
+/** The library has no histogram that is filled from elsewhere; what it prints is what `get` of a metric gives. */
+function registerDistribution(registry: Registry, name: string, help: string, of: Distribution): void {
+  const get = () => {
+    let count = 0;
+    const rows = [...of.counts].map((inBucket, bucket) => {
+      count += inBucket;
+      return { metricName: `${name}_bucket`, labels: { le: of.bounds[bucket] ?? '+Inf' }, value: count };
     });
-    duration.observe(exchange.endedAfter / 1000);
-    if (firstByteAfter !== undefined) firstByte.observe(firstByteAfter / 1000);
-    count('request', exchange.request);
-    count('response', exchange.response);
-    if (exchange.attempts > 0) attempts.inc(exchange.attempts);
-    if (node !== '') served.inc({ cluster, node, transport, reused: String(reused) });
-    if (failure !== undefined) failures.inc({ code: failure.code, side: errors[failure.code].side });
+    const sum = { metricName: `${name}_sum`, labels: {}, value: of.sum };
+    const all = { metricName: `${name}_count`, labels: {}, value: count };
+    return { name, help, type: 'histogram', values: [...rows, sum, all] };
   };
+  registry.registerMetric({ name, help, get } as unknown as Gauge);
 }
 
 /** One metric of every transport: its name, its help, what it reads. */

@@ -10,7 +10,8 @@ import type { Subject } from './subject.ts';
 import type { When, WhenRequest } from './when.ts';
 
 export interface BuildOptions extends SetOptions {
-  readonly secrets: SecretsOptions;
+  /** `unread` leaves out all that policies set, for those who only look at what a set decides. */
+  readonly secrets: SecretsOptions | 'unread';
 }
 
 export type Built =
@@ -30,8 +31,10 @@ export async function buildSet(documents: readonly PolicyDocument[], options: Bu
   const when = documents.some((document) => document.when !== undefined) ? await loadLibrary() : undefined;
   const parts = documents.map((document): PolicyParts => {
     let headerLines = '';
-    for (const [index, { name, value }] of document.headers.set.entries()) {
-      const reading = readHeaderValue(value, options.secrets);
+    const { secrets } = options;
+    const set = secrets === 'unread' ? [] : document.headers.set;
+    for (const [index, { name, value }] of set.entries()) {
+      const reading = readHeaderValue(value, secrets);
       if (reading.kind === 'value') headerLines += `${name}: ${reading.value}\r\n`;
       else
         problems.push({

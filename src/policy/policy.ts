@@ -1,4 +1,5 @@
 /** One policy as a set holds it. */
+import type { FieldNames } from '../http1/forward.ts';
 import type { Condition } from './conditions.ts';
 import type { PolicyDocument } from './document.ts';
 import type { Subject } from './subject.ts';

@@ -6,8 +6,8 @@ export interface Wrong {
 }
 
 export interface PolicyContext {
-  /** That `route` may name. */
-  readonly clusters: readonly string[];
+  /** That `route` may name; undefined: any. */
+  readonly clusters: readonly string[] | undefined;
   /** Of the endpoint table. */
   readonly endpointNames: readonly string[];
   /**

@@ -126,6 +126,35 @@ test('every part of a match is compared: what is within hides, what is not does 
   }
 });
 
+test('what is only nearly within is not told of', () => {
+  const someone = {
+    kind: 'token' as const,
+    verified: true as const,
+    issuer: undefined,
+    subjects: [],
+    claims: {},
+  };
+  const pairs: readonly (readonly [PolicyDocument, PolicyDocument])[] = [
+    [
+      policy('wide', { match: { principals: [{ kind: 'user', verified: true, names: ['a'] }] } }),
+      policy('narrow', { match: { principals: [{ kind: 'user', verified: false, names: ['a'] }] } }),
+    ],
+    [
+      policy('wide', { match: { principals: [{ ...someone, subjects: ['a'] }] } }),
+      policy('narrow', { match: { principals: [someone] } }),
+    ],
+    [
+      deny('wide', { match: { groups: ['read'], indices: ['a*::data'] } }),
+      deny('narrow', { match: { groups: ['read'], indices: ['a*'] } }),
+    ],
+    [
+      policy('wide', { match: { groups: ['write'], indices: ['a'] } }),
+      policy('narrow', { match: { groups: ['write'], indices: ['a'] }, bodyIndices: 'trust' }),
+    ],
+  ];
+  for (const pair of pairs) assert.deepEqual(told(...pair), []);
+});
+
 test('what comes after a policy that matches everything is told of once, at that policy', () => {
   const after = ['a', 'b', 'c', 'd', 'e', 'f', 'g'].map((name) =>
     policy(name, { match: { indices: [name] } }),

@@ -22,10 +22,10 @@ export type SetReading =
     }
   | { readonly kind: 'invalid'; readonly problems: readonly Problem[] };
 
-/** `clusters` are the names that policies may route to. */
+/** `clusters` are the names that policies may route to; undefined: any. */
 export async function readSet(
   texts: readonly SourceText[],
-  clusters: readonly string[],
+  clusters: readonly string[] | undefined,
 ): Promise<SetReading> {
   const when = await loadWhen();
   const read = readPolicies(texts, contextOf(clusters, when));
@@ -36,7 +36,7 @@ export async function readSet(
   return { kind: 'read', policies, tests, warnings: lint(policies) };
 }
 
-function contextOf(clusters: readonly string[], when: When): PolicyContext {
+function contextOf(clusters: readonly string[] | undefined, when: When): PolicyContext {
   return {
     clusters,
     endpointNames: endpoints.map(({ name }) => name),

@@ -180,7 +180,7 @@ function specSchema(known: PolicyContext) {
             .string()
             .check((context) => {
               const { value: name } = context;
-              if (known.clusters.includes(name)) return;
+              if (known.clusters === undefined || known.clusters.includes(name)) return;
               const fix = `write one of ${known.clusters.join(', ')}, or add it to sluice.yaml`;
               refuse(context, { wrong: `there is no cluster ${quoted(name)}`, fix });
             })
