@@ -59,6 +59,7 @@ await origin.stop();
 async function measureRound(scenario: Scenario, round: number): Promise<void> {
   const cells: string[] = [];
   for (const peer of peers) {
+    if (peer.only?.includes(scenario.name) === false) continue;
     if ((peer.brief && round > 1) || scenario.includes?.(peer) === false) continue;
     const at = { scenario: scenario.name, peer: peer.name, round };
     try {

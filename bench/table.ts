@@ -39,7 +39,7 @@ const tables: readonly Table[] = [
       { head: 'GET p99 while 32 bodies flow, ms', scenario: 'mixed', figure: 'p99Us', times: 1e-3 },
       { head: 'first byte of a 100 MB body at the server, µs', scenario: 'first-byte', figure: 'p50Us' },
     ],
-    against: ['haproxy-2.6', 'haproxy-3.0', 'nginx', 'node-pipe'],
+    against: ['sluice-unjudged', 'haproxy-2.6', 'haproxy-3.0', 'nginx', 'node-pipe'],
   },
   {
     title: 'Resident memory of the process',

@@ -4,11 +4,13 @@ import { haproxy26, haproxy26Default, haproxy30, haproxy30Default } from './hapr
 import { nginxDefault, nginxTuned } from './nginx.ts';
 import { httpProxy3, nodePipe } from './node.ts';
 import type { Peer } from './peer.ts';
-import { sluice } from './sluice.ts';
+import { sluice, sluice1000, sluiceUnjudged } from './sluice.ts';
 import { spliceLoop } from './splice-loop.ts';
 
 export const allPeers: readonly Peer[] = [
   sluice,
+  sluiceUnjudged,
+  sluice1000,
   spliceLoop,
   haproxy26,
   haproxy30,

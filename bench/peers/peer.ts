@@ -34,6 +34,8 @@ export interface Peer {
   readonly setup: string;
   /** Measured in the first round only, with at most 32 bodies at once: a footnote, not a rival. */
   readonly brief?: boolean;
+  /** Scenarios that it is measured in, by name; all unless told. */
+  readonly only?: readonly string[];
   /** It takes whole bodies into files before it passes them on: a thousand of 100 MB would fill the disk. */
   readonly spools?: boolean;
   /** Descriptors it holds for an idle client connection, where that is not 1. */
