@@ -113,6 +113,7 @@ export async function measureReloads(folder: string, seconds: number) {
   await Promise.all([changer(), sampler(), ...Array.from({ length: clients }, client)]);
   const third = Math.floor(heap.length / 3);
   const floors = [heap.slice(0, third), heap.slice(-third)].map((part) => Math.min(...part));
+  const resident = residentKiB(sluice.pid);
   const taken = await sluice.metric('sluice_policy_reloads_total{outcome="accepted"}');
   agent.destroy();
   await sluice.stop();
@@ -127,6 +128,6 @@ export async function measureReloads(folder: string, seconds: number) {
     lost: answers.lost,
     least_heap_MiB_in_the_first_third: Math.round((floors[0] ?? 0) * 10) / 10,
     least_heap_MiB_in_the_last_third: Math.round((floors[1] ?? 0) * 10) / 10,
-    resident_MiB_at_the_end: Math.round(residentKiB(sluice.pid) / 102.4) / 10,
+    resident_MiB_at_the_end: Math.round(resident / 102.4) / 10,
   };
 }

@@ -300,8 +300,9 @@ export function indexExpressionCases(stage: Pick<Stage, 'direct'>): void {
     }
 
     function local(expression: IndexExpression): readonly string[] {
-      const streamed = backing !== undefined && resolve(expression, [stream]).length > 0;
-      const touched = resolve(expression, backing === undefined ? indices : [...indices, backing]);
+      if (backing === undefined) return resolve(expression, indices);
+      const touched = resolve(expression, [...indices, backing]);
+      const streamed = resolve(expression, [stream]).length > 0;
       return [...new Set(streamed ? [...touched, backing] : touched)];
     }
   });
