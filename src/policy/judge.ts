@@ -116,7 +116,7 @@ export class Judge {
     hits.denied += 1;
     if (post === undefined && service.restsOnPrincipals && !head.fields.has('authorization')) {
       return this.#refusedCredentials(
-        failure('unauthenticated', 'No policy allows this request without credentials.'),
+        failure('unauthenticated', `${verdict.reason} It came without credentials.`),
       );
     }
     return { ...refused(failure('policy-denied', verdict.reason)), status: verdict.status };

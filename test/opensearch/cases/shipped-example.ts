@@ -1,5 +1,6 @@
 /** The policies of examples/policies, as they are shipped, between their users and two clusters. */
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { cpSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { type ClientRequest, type IncomingMessage, request } from 'node:http';
 import path from 'node:path';
@@ -7,7 +8,6 @@ import { Readable } from 'node:stream';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { PolicyHits } from '../../../src/admin/contract.ts';
-import { hashSecret } from '../../../src/policy/identity/hashes.ts';
 import { cached, checkout } from '../cache.ts';
 import { openClient, type ResponseError } from '../clients.ts';
 import { bulkParts, digest } from '../documents.ts';
@@ -249,7 +249,9 @@ function install(folder: string, hot: string): PolicyFile {
   cpSync(path.join(checkout, 'examples', 'policies'), folder, { recursive: true });
   const config = path.join(folder, 'sluice.yaml');
   writeFileSync(config, swapped(readFileSync(config, 'utf8'), nodes.shipped, `[${hot}]`));
-  writeFileSync(path.join(folder, 'users'), `admin:${hashSecret(password)}\n`);
+  const options = { input: password, encoding: 'utf8', timeout: 20_000 } as const;
+  const hash = execFileSync(path.join(checkout, 'sluice'), ['hash'], options);
+  writeFileSync(path.join(folder, 'users'), `admin:${hash}`);
   const file = path.join(folder, 'policies', 'policies.yaml');
   const text = swapped(readFileSync(file, 'utf8'), ingest.shipped, ingest.here);
   writeFileSync(file, text);
