@@ -38,11 +38,14 @@ export class Cluster {
 
   /**
    * A connection to `node` for one exchange: an idle one, unless `fresh`, or a new one. `weight` is the bytes that
-   * the request declares. The lease must be ended by `reuse` or `drop`.
+   * the request declares. The lease must be ended by `reuse` or `drop`. At once where one is idle.
    */
-  async lease(node: UpstreamNode, weight: number, fresh: boolean): Promise<Lease | Failure> {
+  lease(node: UpstreamNode, weight: number, fresh: boolean): Lease | Promise<Lease | Failure> {
     const idle = fresh ? undefined : node.takeIdle();
-    if (idle?.open) return new Lease(node, idle, true, weight);
+    return idle?.open ? new Lease(node, idle, true, weight) : this.#leaseNew(node, weight);
+  }
+
+  async #leaseNew(node: UpstreamNode, weight: number): Promise<Lease | Failure> {
     // Counted while it is dialled, so that a burst does not go to one node.
     node.bytesInFlight += weight;
     const result = await dial(node.address, this.#dial);
