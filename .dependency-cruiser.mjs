@@ -34,7 +34,37 @@ export default {
     ),
     zone('net-is-below-the-stages', 'net/', base, 'net/ imports errors, exchange and http1 alone'),
     stage('listen'),
-    stage('policy'),
+    {
+      ...zone(
+        'policy-knows-no-other-stage',
+        'policy/',
+        [...base, contract],
+        'policy/ imports errors, exchange, http1 and net/contract alone: the order of the stages is in proxy/proxy.ts',
+      ),
+      from: { path: '^src/policy/', pathNot: ['^src/policy/read/', '\\.test\\.ts$'] },
+    },
+    zone(
+      'policy-reading-sees-config-too',
+      'policy/read/',
+      [...base, contract, 'policy/', 'config/'],
+      'policy/read/ imports what policy/ does, and config/, whose YAML reader and words it shares',
+    ),
+    {
+      name: 'policies-are-read-apart',
+      comment:
+        'policy/read/ runs in a process of its own and on the command line: its libraries would stay in the memory of the proxy, 20 MB',
+      severity: 'error',
+      from: { path: '^src/', pathNot: ['^src/(policy/read|cli)/', '\\.test\\.ts$'] },
+      to: { path: '^src/policy/read/' },
+    },
+    {
+      name: 'schemas-and-yaml-are-read-apart',
+      comment:
+        'zod and yaml are for policy/read/, config/ and cli/: in the proxy they would stay in its memory',
+      severity: 'error',
+      from: { path: '^src/', pathNot: ['^src/(policy/read|config|cli)/', '\\.test\\.ts$'] },
+      to: { path: '(^|node_modules/)(zod|yaml)(/|$)' },
+    },
     stage('upstream'),
     stage('relay'),
     zone(
@@ -64,8 +94,8 @@ export default {
     zone(
       'cli-talks-through-the-admin-contract',
       'cli/',
-      ['config/', 'admin/contract\\.ts'],
-      'cli/ imports config and admin/contract alone: a running proxy is reached over its admin address',
+      [...base, 'config/', 'policy/', 'admin/contract\\.ts'],
+      'cli/ imports config, policy and admin/contract alone: a running proxy is reached over its admin address',
     ),
     {
       name: 'main-is-imported-by-nobody',

@@ -18,6 +18,12 @@ const breaches = [
   ['net-is-below-the-stages', 'src/net/a.ts', '../relay/a.ts'],
   ['listen-knows-no-other-stage', 'src/listen/a.ts', '../upstream/a.ts'],
   ['policy-knows-no-other-stage', 'src/policy/a.ts', '../listen/b.ts'],
+  ['policy-knows-no-other-stage', 'src/policy/c.ts', '../config/a.ts'],
+  ['policy-reading-sees-config-too', 'src/policy/read/a.ts', '../../admin/contract.ts'],
+  ['policies-are-read-apart', 'src/policy/d.ts', './read/b.ts'],
+  ['policies-are-read-apart', 'src/proxy/b.ts', '../policy/read/b.ts'],
+  ['schemas-and-yaml-are-read-apart', 'src/policy/e.ts', 'zod'],
+  ['schemas-and-yaml-are-read-apart', 'src/proxy/c.ts', 'yaml'],
   ['upstream-knows-no-other-stage', 'src/upstream/a.ts', '../net/engine.ts'],
   ['relay-knows-no-other-stage', 'src/relay/a.ts', '../policy/b.ts'],
   ['proxy-imports-stages-only', 'src/proxy/a.ts', '../observe/b.ts'],
@@ -45,6 +51,12 @@ const allowed = [
   ['src/proxy/ok.ts', '../listen/b.ts'],
   ['src/observe/ok.ts', '../exchange.ts'],
   ['src/cli/ok.ts', '../admin/contract.ts'],
+  ['src/cli/ok-too.ts', '../policy/read/b.ts'],
+  ['src/cli/ok-yaml.ts', 'yaml'],
+  ['src/policy/ok.ts', '../http1/ok.ts'],
+  ['src/policy/read/ok.ts', '../../config/a.ts'],
+  ['src/policy/read/ok-zod.ts', 'zod'],
+  ['src/config/ok-yaml.ts', 'yaml'],
   ['src/relay/ok.test.ts', '../observe/b.ts'],
   ['src/main.ts', './observe/b.ts'],
 ] as const;
@@ -91,9 +103,13 @@ async function plant(tree: string): Promise<void> {
     const target = join(dirname(from), to);
     if (to.startsWith('.') && to !== './nowhere.ts' && !files.has(target)) files.set(target, 'export {};\n');
   }
-  files.set('package.json', '{ "type": "module", "devDependencies": { "development": "1.0.0" } }');
-  files.set('node_modules/development/package.json', '{ "name": "development", "main": "index.js" }');
-  files.set('node_modules/development/index.js', '');
+  const dependencies = { zod: '1.0.0', yaml: '1.0.0' };
+  const manifest = { type: 'module', dependencies, devDependencies: { development: '1.0.0' } };
+  files.set('package.json', JSON.stringify(manifest));
+  for (const name of ['development', 'zod', 'yaml']) {
+    files.set(`node_modules/${name}/package.json`, JSON.stringify({ name, main: 'index.js' }));
+    files.set(`node_modules/${name}/index.js`, '');
+  }
   for (const [path, text] of files) {
     await mkdir(dirname(join(tree, path)), { recursive: true });
     await writeFile(join(tree, path), text);

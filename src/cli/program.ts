@@ -1,10 +1,12 @@
 /** The command line. It reads arguments and configuration; what is then run is handed in by main.ts. */
 import { Command, CommanderError } from 'commander';
 import type { Flags } from '../config/flags.ts';
-import { formatProblem, loadConfig, type Problem } from '../config/load.ts';
+import { loadConfig } from '../config/load.ts';
 import { referenceTable } from '../config/reference.ts';
 import { jsonSchema } from '../config/schema.ts';
 import type { Actions, ExitCode } from './actions.ts';
+import { addPolicyCommands, collect } from './policies-commands.ts';
+import { failed, tell } from './told.ts';
 import { version } from './version.ts';
 
 interface RunFlags extends Flags {
@@ -47,21 +49,12 @@ function build(actions: Actions, finish: (code: ExitCode) => void): Command {
     .option('--print-config', 'print the configuration, complete and checked, as JSON and end')
     .action(async ({ config: file, printConfig, ...flags }: RunFlags) => {
       const loaded = loadConfig(file, flags);
-      if (loaded.kind === 'invalid') return finish(tell(loaded.problems));
+      if (loaded.kind === 'invalid') return finish(tell(failed(loaded.problems)));
       if (printConfig) return console.log(JSON.stringify(loaded.config, null, 2));
       await actions.run(loaded.config);
     });
 
-  program
-    .command('check')
-    .description('check a configuration file: 0 if it is right, 1 with every mistake otherwise')
-    .argument('<file>', 'sluice.yaml')
-    .action((file: string) => {
-      const loaded = loadConfig(file);
-      if (loaded.kind === 'invalid') return finish(tell(loaded.problems));
-      const { listen, upstream } = loaded.config;
-      console.log(`${file}: right (listeners: ${listen.length}, nodes: ${upstream.nodes.length})`);
-    });
+  addPolicyCommands(program, finish);
 
   program
     .command('schema')
@@ -85,14 +78,4 @@ function build(actions: Actions, finish: (code: ExitCode) => void): Command {
     .action(async () => (await import('./demo-origin.ts')).serveOrigin());
 
   return program;
-}
-
-function collect(value: string, before: readonly string[] | undefined): readonly string[] {
-  return [...(before ?? []), value];
-}
-
-function tell(problems: readonly Problem[]): ExitCode {
-  for (const problem of problems) console.error(formatProblem(problem));
-  const atFlags = problems.every(({ where }) => where.startsWith('--') || where === 'command line');
-  return atFlags ? 2 : 1;
 }

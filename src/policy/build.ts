@@ -29,20 +29,17 @@ export interface BuildProblem {
 export async function buildSet(documents: readonly PolicyDocument[], options: BuildOptions): Promise<Built> {
   const problems: BuildProblem[] = [];
   const when = documents.some((document) => document.when !== undefined) ? await loadLibrary() : undefined;
+  const { secrets } = options;
   const parts = documents.map((document): PolicyParts => {
     let headerLines = '';
-    const { secrets } = options;
-    const set = secrets === 'unread' ? [] : document.headers.set;
-    for (const [index, { name, value }] of set.entries()) {
+    for (const [index, { name, value }] of document.headers.set.entries()) {
+      if (secrets === 'unread') break;
       const reading = readHeaderValue(value, secrets);
       if (reading.kind === 'value') headerLines += `${name}: ${reading.value}\r\n`;
-      else
-        problems.push({
-          document,
-          path: `spec.headers.set[${index}]`,
-          wrong: reading.wrong,
-          fix: reading.fix,
-        });
+      else {
+        const { wrong, fix } = reading;
+        problems.push({ document, path: `spec.headers.set[${index}]`, wrong, fix });
+      }
     }
     return { when: compileWhen(document, when), headerLines, droppedFields: droppedFields(document.headers) };
   });

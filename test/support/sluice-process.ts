@@ -21,7 +21,8 @@ export class SluiceProcess {
   /** What it said to the operator. */
   readonly told: string[] = [];
   readonly #child: ChildProcess;
-  readonly #admin: string;
+  /** `host:port` of the admin address. */
+  readonly admin: string;
   readonly #ended: Promise<unknown[]>;
   readonly #folder: string;
 
@@ -32,11 +33,11 @@ export class SluiceProcess {
     environment: Readonly<Record<string, string>>,
   ) {
     this.port = port;
-    this.#admin = `127.0.0.1:${adminPort}`;
+    this.admin = `127.0.0.1:${adminPort}`;
     this.#folder = mkdtempSync(join(tmpdir(), 'sluice-e2e-'));
     const file = join(this.#folder, 'sluice.yaml');
     writeFileSync(file, config);
-    const flags = ['--listen', `127.0.0.1:${port}`, '--admin', this.#admin, '-c', file];
+    const flags = ['--listen', `127.0.0.1:${port}`, '--admin', this.admin, '-c', file];
     const args = ['run', ...flags, ...upstreams.flatMap((url) => ['--upstream', url])];
     const env = { ...process.env, ...environment };
     this.#child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], env });
@@ -83,7 +84,7 @@ export class SluiceProcess {
   async readiness(): Promise<number | undefined> {
     try {
       const signal = AbortSignal.timeout(1000);
-      return (await fetch(`http://${this.#admin}${adminPaths.ready}`, { signal })).status;
+      return (await fetch(`http://${this.admin}${adminPaths.ready}`, { signal })).status;
     } catch {
       return undefined;
     }
@@ -96,7 +97,7 @@ export class SluiceProcess {
   /** The text of one of its pages. */
   async ask(page: keyof typeof adminPaths): Promise<string> {
     const signal = AbortSignal.timeout(5000);
-    return (await fetch(`http://${this.#admin}${adminPaths[page]}`, { signal })).text();
+    return (await fetch(`http://${this.admin}${adminPaths[page]}`, { signal })).text();
   }
 
   signal(name: NodeJS.Signals): void {
@@ -111,8 +112,17 @@ export class SluiceProcess {
 
   /** The most memory it ever held, bytes. */
   peakMemory(): number {
+    return this.#memory('VmHWM');
+  }
+
+  /** What it holds now, bytes. */
+  residentMemory(): number {
+    return this.#memory('VmRSS');
+  }
+
+  #memory(row: string): number {
     const status = readFileSync(`/proc/${this.pid}/status`, 'utf8');
-    return Number(/VmHWM:\s+(\d+) kB/.exec(status)?.[1]) * 1024;
+    return Number(new RegExp(`${row}:\\s+(\\d+) kB`).exec(status)?.[1]) * 1024;
   }
 
   descriptors(): number {

@@ -65,6 +65,11 @@ export function hashSecret(secret: string): string {
   return `$scrypt$ln=${ln},r=${r},p=${p}$${unpadded(salt)}$${unpadded(digest)}`;
 }
 
+/** The line's hash of a random API key; of what can be guessed it protects nothing. */
+export function digestKey(key: string): string {
+  return `$sha256$${createHash('sha256').update(key).digest('base64')}`;
+}
+
 /** Compared in constant time; scrypt runs on libuv's threads. Rejects only where memory for scrypt lacks. */
 export function matches(hash: Hash, secret: string): boolean | Promise<boolean> {
   if (hash.kind === 'sha256') {

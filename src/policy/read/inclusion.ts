@@ -51,9 +51,7 @@ const listParts = [
 export function scopeOf(document: PolicyDocument): Scope {
   const { match, action } = document;
   const sense = senseOf(action);
-  const reached = reachedBy(document, sense);
   const compiled = match.indices.length > 0 ? compileIndexPatterns(match.indices) : undefined;
-  const able = (endpoint: Endpoint) => hasIndices(document, endpoint) && hasMethod(match, endpoint);
   let parts = match.length === undefined ? 0 : 1 << listParts.length;
   let size = 1;
   for (const [bit, part] of listParts.entries()) {
@@ -65,8 +63,7 @@ export function scopeOf(document: PolicyDocument): Scope {
   return {
     document,
     sense,
-    reached,
-    usable: new Set([...reached].filter(able)),
+    ...endpointsOf(document, sense),
     parts,
     size,
     indices: compiled?.kind === 'compiled' ? compiled.patterns : undefined,
@@ -102,25 +99,27 @@ function isWithin(wide: ReadonlySet<Endpoint>, narrow: ReadonlySet<Endpoint>): b
 }
 
 /** By all that the sets depend on: policies of one kind share theirs. */
-const known = new Map<string, ReadonlySet<Endpoint>>();
+const known = new Map<string, Pick<Scope, 'reached' | 'usable'>>();
 const maxKnown = 4096;
 
-function reachedBy(document: PolicyDocument, sense: Sense): ReadonlySet<Endpoint> {
-  const { endpoints: names, groups, paths } = document.match;
-  const key = JSON.stringify([names, groups, paths.length > 0, sense]);
-  let reached = known.get(key);
-  if (reached === undefined) {
+function endpointsOf(document: PolicyDocument, sense: Sense): Pick<Scope, 'reached' | 'usable'> {
+  const { match, bodyIndices } = document;
+  const { endpoints: names, groups, paths, methods, indices } = match;
+  const restricted = indices.length > 0 && bodyIndices;
+  const key = JSON.stringify([names, groups, paths.length > 0, methods, restricted, sense]);
+  let found = known.get(key);
+  if (found === undefined) {
     const asked = compileConditions(document).filter(({ part }) => part === 'endpoints' || part === 'groups');
-    reached = new Set(
-      endpoints.filter((endpoint) => {
-        const subject: Subject = { ...anySubject, match: { endpoint, indices: [] } };
-        return asked.every((condition) => condition.holds(subject));
-      }),
-    );
+    const reached = endpoints.filter((endpoint) => {
+      const subject: Subject = { ...anySubject, match: { endpoint, indices: [] } };
+      return asked.every((condition) => condition.holds(subject));
+    });
+    const usable = reached.filter((endpoint) => hasIndices(document, endpoint) && hasMethod(match, endpoint));
+    found = { reached: new Set(reached), usable: new Set(usable) };
     if (known.size >= maxKnown) known.clear();
-    known.set(key, reached);
+    known.set(key, found);
   }
-  return reached;
+  return found;
 }
 
 /** For conditions that look at the endpoint alone. */

@@ -131,6 +131,7 @@ function unmatched(scope: Scope): readonly Finding[] {
   });
   // Each of the names has been told of.
   if (scope.usable.size === 0 && found.length > 0) return found;
+  if (scope.usable.size > 0 && match.methods.length === 0) return found;
   const able = [...scope.reached].filter((endpoint) => hasIndices(scope.document, endpoint));
   if (able.length === 0) {
     return [...found, { path: 'spec.match.indices', ...withoutIndices([...scope.reached], 'its endpoints') }];
