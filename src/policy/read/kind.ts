@@ -22,7 +22,9 @@ export function kindOf(content: unknown, tell: Tell): Kind | undefined {
       typeof version === 'string' && (version.startsWith('sluice') || nearest(version, [apiVersion]));
     const another =
       kind === 'List' ? 'write its items as documents of their own' : 'keep other kinds elsewhere';
-    if (version === undefined) tell(['apiVersion'], 'is missing', `write ${apiVersion}`);
+    if (version === undefined && 'upstream' in content) {
+      tell([], 'this is a configuration of Sluice, not a policy', 'name the policies alone');
+    } else if (version === undefined) tell(['apiVersion'], 'is missing', `write ${apiVersion}`);
     else
       tell(['apiVersion'], `${given} is not ${apiVersion}`, ours ? `did you mean ${apiVersion}?` : another);
     return undefined;
