@@ -106,6 +106,10 @@ const elasticsearchRead = [
   'ml.explain_data_frame_analytics',
   'ml.preview_data_frame_analytics',
   'ml.infer_trained_model',
+  // Their results quote documents: examples of messages, values of influencers.
+  'ml.get_categories',
+  'ml.get_influencers',
+  'ml.get_records',
   'profiling.flamegraph',
   'profiling.stacktraces',
   'profiling.topn_functions',
@@ -116,6 +120,8 @@ const elasticsearchRead = [
   'sql.delete_async',
   'sql.get_async',
   'terms_enum',
+  // It answers with messages and the commonest values of a field.
+  'text_structure.find_field_structure',
 ];
 
 const elasticsearchWrite = [
@@ -175,6 +181,8 @@ const elasticsearchManage = [
   // Even to read: what they show holds credentials.
   'connector.*',
   'logstash.get_pipeline',
+  'watcher.get_watch',
+  'watcher.query_watches',
   'enrich.*',
   'indices.add_block',
   'indices.cancel_migrate_reindex',
@@ -271,6 +279,7 @@ export const openSearchGroups: GroupRules = {
       'knn.warmup',
       // They show the addresses that messages are sent to, tokens among them.
       'notifications.get_config*',
+      'ism.get_polic*',
     ]),
     ...to('cluster-admin', ['query.*', 'sql.settings']),
   },

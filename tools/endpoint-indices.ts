@@ -74,6 +74,8 @@ export const namesIndicesElsewhere: readonly string[] = [
   'sql.get_async_status',
   'sql.query',
   'sql.translate',
+  // The `_index` of its body wins over the URL's (TermVectorsRequest.parseRequest).
+  'termvectors',
 ];
 
 /** Bodies with a property of such a type, or (of OpenSearch's) any body, that all the same reach no other index. */

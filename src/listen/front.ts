@@ -13,8 +13,10 @@ export interface Client {
   idle: boolean;
   /** False once the drain has closed the idle ones: nobody is to become idle again. */
   readonly mayWait: () => boolean;
-  /** Told that the drain has cut the connection, which nobody else tells an exchange that only waits. */
-  onCut: (() => void) | null;
+  /** As `Connection.watch`; `onGone` is called as well when a drain cuts it. */
+  readonly watch: (onGone: (() => void) | null) => void;
+  /** Resets it. An exchange that waits, and neither reads nor writes, would not notice by itself. */
+  readonly cut: () => void;
   /** When the kernel was last asked about it, by `performance.now()`. */
   measuredAt: number;
 }
@@ -49,9 +51,7 @@ export class Front {
     let open = 0;
     let paused = false;
     const listener = await this.#transport.listen(options, async (connection) => {
-      const mayWait = () => !this.#closing;
-      const measuredAt = Number.NEGATIVE_INFINITY;
-      const client: Client = { connection, idle: true, mayWait, onCut: null, measuredAt };
+      const client = newClient(connection, () => !this.#closing);
       this.#clients.add(client);
       open += 1;
       if (open >= options.maxConnections && !paused) {
@@ -85,10 +85,7 @@ export class Front {
     for (const client of this.#clients) if (client.idle) client.connection.close();
     await this.#untilEmpty(deadline - accept);
     const cut = this.#clients.size;
-    for (const client of this.#clients) {
-      client.connection.reset();
-      client.onCut?.();
-    }
+    for (const client of this.#clients) client.cut();
     // What was cut ends in a turn or two: its record must be written before the process ends.
     await this.#untilEmpty(cutTime);
     return cut;
@@ -109,4 +106,22 @@ export class Front {
     for (const listener of this.#listeners) listener.close();
     this.#listeners.clear();
   }
+}
+
+function newClient(connection: Connection, mayWait: () => boolean): Client {
+  let watcher: (() => void) | null = null;
+  return {
+    connection,
+    idle: true,
+    mayWait,
+    watch(onGone) {
+      watcher = onGone;
+      connection.watch(onGone);
+    },
+    cut() {
+      connection.reset();
+      watcher?.();
+    },
+    measuredAt: Number.NEGATIVE_INFINITY,
+  };
 }

@@ -316,8 +316,8 @@ ism.change_policy manage opensearch indices POST /_plugins/_ism/change_policy/<i
 ism.delete_policy manage opensearch - DELETE /_plugins/_ism/policies/{policy_id}
 ism.exists_policy monitor opensearch - HEAD /_plugins/_ism/policies/{policy_id}
 ism.explain_policy monitor opensearch indices GET|POST /_plugins/_ism/explain/<index> GET|POST /_plugins/_ism/explain
-ism.get_policies monitor opensearch - GET /_plugins/_ism/policies
-ism.get_policy monitor opensearch - GET /_plugins/_ism/policies/{policy_id}
+ism.get_policies manage opensearch - GET /_plugins/_ism/policies
+ism.get_policy manage opensearch - GET /_plugins/_ism/policies/{policy_id}
 ism.put_policies manage opensearch body PUT /_plugins/_ism/policies
 ism.put_policy manage opensearch body PUT /_plugins/_ism/policies/{policy_id}
 ism.refresh_search_analyzers manage opensearch indices POST /_plugins/_refresh_search_analyzers/<index>
@@ -425,7 +425,7 @@ ml.get_all_tools monitor opensearch - GET /_plugins/_ml/tools
 ml.get_buckets monitor elasticsearch - GET|POST /_ml/anomaly_detectors/{job_id}/results/buckets/{timestamp} GET|POST /_ml/anomaly_detectors/{job_id}/results/buckets
 ml.get_calendar_events monitor elasticsearch - GET /_ml/calendars/{calendar_id}/events
 ml.get_calendars monitor elasticsearch - GET|POST /_ml/calendars GET|POST /_ml/calendars/{calendar_id}
-ml.get_categories monitor elasticsearch - GET|POST /_ml/anomaly_detectors/{job_id}/results/categories/{category_id} GET|POST /_ml/anomaly_detectors/{job_id}/results/categories
+ml.get_categories read elasticsearch - GET|POST /_ml/anomaly_detectors/{job_id}/results/categories/{category_id} GET|POST /_ml/anomaly_detectors/{job_id}/results/categories
 ml.get_connector monitor opensearch - GET /_plugins/_ml/connectors/{connector_id}
 ml.get_controller monitor opensearch - GET /_plugins/_ml/controllers/{model_id}
 ml.get_data_frame_analytics monitor elasticsearch - GET /_ml/data_frame/analytics/{id} GET /_ml/data_frame/analytics
@@ -433,7 +433,7 @@ ml.get_data_frame_analytics_stats monitor elasticsearch - GET /_ml/data_frame/an
 ml.get_datafeed_stats monitor elasticsearch - GET /_ml/datafeeds/{datafeed_id}/_stats GET /_ml/datafeeds/_stats
 ml.get_datafeeds monitor elasticsearch - GET /_ml/datafeeds/{datafeed_id} GET /_ml/datafeeds
 ml.get_filters monitor elasticsearch - GET /_ml/filters GET /_ml/filters/{filter_id}
-ml.get_influencers monitor elasticsearch - GET|POST /_ml/anomaly_detectors/{job_id}/results/influencers
+ml.get_influencers read elasticsearch - GET|POST /_ml/anomaly_detectors/{job_id}/results/influencers
 ml.get_job_stats monitor elasticsearch - GET /_ml/anomaly_detectors/_stats GET /_ml/anomaly_detectors/{job_id}/_stats
 ml.get_jobs monitor elasticsearch - GET /_ml/anomaly_detectors/{job_id} GET /_ml/anomaly_detectors
 ml.get_memory read opensearch - GET /_plugins/_ml/memory/{memory_id}
@@ -449,7 +449,7 @@ ml.get_overall_buckets monitor elasticsearch - GET|POST /_ml/anomaly_detectors/{
 ml.get_profile monitor opensearch body GET /_plugins/_ml/profile
 ml.get_profile_models monitor opensearch body GET /_plugins/_ml/profile/models/{model_id} GET /_plugins/_ml/profile/models
 ml.get_profile_tasks monitor opensearch body GET /_plugins/_ml/profile/tasks/{task_id} GET /_plugins/_ml/profile/tasks
-ml.get_records monitor elasticsearch - GET|POST /_ml/anomaly_detectors/{job_id}/results/records
+ml.get_records read elasticsearch - GET|POST /_ml/anomaly_detectors/{job_id}/results/records
 ml.get_stats monitor opensearch - GET /_plugins/_ml/{node_id}/stats/{stat} GET /_plugins/_ml/stats/{stat} GET /_plugins/_ml/{node_id}/stats GET /_plugins/_ml/stats
 ml.get_task monitor opensearch - GET /_plugins/_ml/tasks/{task_id}
 ml.get_tool monitor opensearch - GET /_plugins/_ml/tools/{tool_name}
@@ -853,8 +853,8 @@ tasks.delete cluster-admin opensearch - DELETE /_tasks/{task_id}
 tasks.get monitor both - GET /_tasks/{task_id}
 tasks.list monitor both - GET /_tasks
 terms_enum read elasticsearch indices GET|POST /<index>/_terms_enum
-termvectors read both indices GET|POST /<index>/_termvectors/{id} GET|POST /<index>/_termvectors
-text_structure.find_field_structure monitor elasticsearch indices GET /_text_structure/find_field_structure
+termvectors read both indices,body GET|POST /<index>/_termvectors/{id} GET|POST /<index>/_termvectors
+text_structure.find_field_structure read elasticsearch indices GET /_text_structure/find_field_structure
 text_structure.find_message_structure monitor elasticsearch - GET|POST /_text_structure/find_message_structure
 text_structure.find_structure monitor elasticsearch ndjson POST /_text_structure/find_structure
 text_structure.test_grok_pattern monitor elasticsearch - GET|POST /_text_structure/test_grok_pattern
@@ -889,9 +889,9 @@ watcher.deactivate_watch manage elasticsearch - POST|PUT /_watcher/watch/{watch_
 watcher.delete_watch manage elasticsearch - DELETE /_watcher/watch/{id}
 watcher.execute_watch manage elasticsearch body POST|PUT /_watcher/watch/{id}/_execute POST|PUT /_watcher/watch/_execute
 watcher.get_settings monitor elasticsearch - GET /_watcher/settings
-watcher.get_watch monitor elasticsearch - GET /_watcher/watch/{id}
+watcher.get_watch manage elasticsearch - GET /_watcher/watch/{id}
 watcher.put_watch manage elasticsearch body POST|PUT /_watcher/watch/{id}
-watcher.query_watches monitor elasticsearch - GET|POST /_watcher/_query/watches
+watcher.query_watches manage elasticsearch - GET|POST /_watcher/_query/watches
 watcher.start cluster-admin elasticsearch - POST /_watcher/_start
 watcher.stats monitor elasticsearch - GET /_watcher/stats GET /_watcher/stats/{metric}
 watcher.stop cluster-admin elasticsearch - POST /_watcher/_stop

@@ -119,7 +119,8 @@ export class Judge {
         failure('unauthenticated', `${verdict.reason} It came without credentials.`),
       );
     }
-    return { ...refused(failure('policy-denied', verdict.reason)), status: verdict.status };
+    const denied = { ...refused(failure('policy-denied', verdict.reason)), status: verdict.status };
+    return verdict.status === 401 ? this.#withChallenge(denied) : denied;
   }
 
   #noteAudits(audited: readonly Policy[], exchange: Exchange): void {
@@ -137,9 +138,13 @@ export class Judge {
   }
 
   #refusedCredentials(why: Failure): Refused {
+    return why.code === 'unauthenticated' ? this.#withChallenge(refused(why)) : refused(why);
+  }
+
+  /** No 401 goes without one (RFC 9110, section 15.5.2), where there is one. */
+  #withChallenge(refused: Refused): Refused {
     const { challenge } = this.#options;
-    if (why.code !== 'unauthenticated' || challenge === '') return refused(why);
-    return { ...refused(why), fields: `WWW-Authenticate: ${challenge}\r\n` };
+    return challenge === '' ? refused : { ...refused, fields: `WWW-Authenticate: ${challenge}\r\n` };
   }
 }
 

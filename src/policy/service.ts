@@ -131,10 +131,10 @@ function startingSet(fallback: 'allow' | 'deny'): PolicySet {
   return compileSet([], [], { version: '', fallback });
 }
 
-/** How a client may authenticate (RFC 7617, RFC 6750). */
+/** How a client may authenticate (RFC 7617, RFC 6750); where Sluice verifies nobody, the server knows users. */
 function challengeOf({ tokens, users }: IdentityOptions): string {
-  const basic = users === undefined ? [] : ['Basic realm="sluice", charset="UTF-8"'];
   const bearer = tokens.length === 0 ? [] : ['Bearer realm="sluice"'];
+  const basic = users === undefined && bearer.length > 0 ? [] : ['Basic realm="sluice", charset="UTF-8"'];
   return [...basic, ...bearer].join(', ');
 }
 

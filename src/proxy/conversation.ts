@@ -38,6 +38,7 @@ const maxInterim = 32;
 export class Conversation {
   readonly #options: ProxyOptions;
   readonly #client: Connection;
+  readonly #watch: Passage['watch'];
   readonly #head: RequestHead;
   readonly #exchange: Exchange;
   readonly #lease: Lease;
@@ -51,10 +52,11 @@ export class Conversation {
   #fault: Failure | undefined;
   #headTimer: NodeJS.Timeout | undefined;
 
-  constructor(options: ProxyOptions, { client, head, exchange, allowed }: Passage, lease: Lease) {
+  constructor(options: ProxyOptions, { client, watch, head, exchange, allowed }: Passage, lease: Lease) {
     this.#options = options;
     this.#allowed = allowed;
     this.#client = client;
+    this.#watch = watch;
     this.#head = head;
     this.#exchange = exchange;
     this.#lease = lease;
@@ -78,7 +80,7 @@ export class Conversation {
     clearTimeout(this.#headTimer);
     const ended = 'code' in answer ? await this.#unanswered(answer) : await this.#passBack(answer);
     clearTimeout(this.#headTimer);
-    this.#client.watch(null);
+    this.#watch(null);
     return ended;
   }
 
@@ -132,7 +134,7 @@ export class Conversation {
 
   /** The request is with the server: from here on the client has nothing to do but to wait, or to leave. */
   #awaitAnswer(): void {
-    this.#client.watch(() => this.#abort(failure('client-gone')));
+    this.#watch(() => this.#abort(failure('client-gone')));
     const { responseHead } = this.#options.timeouts;
     if (responseHead > 0 && this.#exchange.firstByteAfter === undefined) {
       this.#headTimer = setTimeout(() => this.#abort(failure('upstream-head-timeout')), responseHead);
@@ -205,7 +207,7 @@ export class Conversation {
     this.#lease.weigh(answer.contentLength ?? 0);
     this.#lease.node.answered();
 
-    const early = await this.#isEarly();
+    const early = !this.bodyIsRead && (await this.#isEarly());
     // A server that refuses will not read the rest: the client is told to stop after this answer.
     const refused = early && (this.#upload === undefined || answer.status >= 300);
     const output = this.#head.version === '1.0' ? 'decoded' : 'same';
@@ -235,7 +237,6 @@ export class Conversation {
 
   /** The final answer has come while the request's body is not through. */
   async #isEarly(): Promise<boolean> {
-    if (this.bodyIsRead) return false;
     // The end of the body and the answer may have come in the same turn.
     if (this.#upload) await new Promise((resolve) => setImmediate(resolve));
     return !this.bodyIsRead;

@@ -19,6 +19,8 @@ export type Entered = Pick<Ticket, 'kind' | 'release'>;
 /** What the stages hand on. */
 export interface Passage {
   readonly client: Connection;
+  /** Calls `onGone` when the client leaves, or is cut by a drain, while nobody reads from it; null stops. */
+  readonly watch: (onGone: (() => void) | null) => void;
   readonly head: RequestHead;
   readonly exchange: Exchange;
   /** What the policies allow it. */

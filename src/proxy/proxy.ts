@@ -87,7 +87,14 @@ export function createProxy(options: ProxyOptions): Proxy {
       if (refused) after = refuse(connection, exchange, refusal(head), false);
       else {
         describe(head, exchange);
-        passage = { client: connection, head, exchange, allowed: unjudged, ticket: free };
+        passage = {
+          client: connection,
+          watch: client.watch,
+          head,
+          exchange,
+          allowed: unjudged,
+          ticket: free,
+        };
         after = await judge(passage);
       }
     } catch (error) {
@@ -123,10 +130,10 @@ export function createProxy(options: ProxyOptions): Proxy {
 
   /** A client that leaves the queue makes room in it. */
   async function waitInLine(passage: Passage, entry: Waiting): Promise<After> {
-    const { client, head, exchange } = passage;
-    client.watch(entry.leave);
+    const { client, watch, head, exchange } = passage;
+    watch(entry.leave);
     const entered = await entry.done;
-    client.watch(null);
+    watch(null);
     exchange.queuedFor = performance.now() - exchange.startedAt;
     if (entered.kind === 'refused') return refuse(client, exchange, entered, isKeepable(head));
     passage.ticket = entered;
@@ -135,7 +142,7 @@ export function createProxy(options: ProxyOptions): Proxy {
 
   /** Tries one node after the other, for as long as the server's side is at fault and nothing of the body is lost. */
   async function forward(passage: Passage): Promise<After> {
-    const { client, head, exchange } = passage;
+    const { client, watch, head, exchange } = passage;
     const target = clusterFor(passage.allowed);
     if (target === undefined) return refuse(client, exchange, refusal(failure('no-cluster')), false);
     exchange.cluster = target.name;
@@ -144,7 +151,7 @@ export function createProxy(options: ProxyOptions): Proxy {
     let why = failure('no-node');
     let gone = false;
     // A client that leaves while its node is dialled is not worth a body.
-    client.watch(() => {
+    watch(() => {
       gone = true;
     });
 
@@ -154,7 +161,8 @@ export function createProxy(options: ProxyOptions): Proxy {
       if (node === undefined) break;
       exchange.attempts += 1;
       exchange.node = node.name;
-      const lease = await target.lease(node, weight, stale !== undefined);
+      const leasing = target.lease(node, weight, stale !== undefined);
+      const lease = leasing instanceof Promise ? await leasing : leasing;
       stale = undefined;
       if ('code' in lease) {
         tried.add(node);

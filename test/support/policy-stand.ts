@@ -22,11 +22,13 @@ export class PolicyStand {
   readonly stand: Stand;
   readonly judge: Judge;
   readonly #limiters: Limiters;
+  readonly #options: PolicyStandOptions;
 
-  private constructor(stand: Stand, judge: Judge, limiters: Limiters) {
+  private constructor(stand: Stand, judge: Judge, limiters: Limiters, options: PolicyStandOptions) {
     this.stand = stand;
     this.judge = judge;
     this.#limiters = limiters;
+    this.#options = options;
   }
 
   /** Where no policy matches, a request is denied unless told otherwise. */
@@ -34,7 +36,12 @@ export class PolicyStand {
     const limiters = createLimiters();
     const judge = new Judge({ identify: undefined, challenge: '', limiters });
     judge.use(await readPolicies(options));
-    return new PolicyStand(await Stand.open(kind, { ...options, judge }), judge, limiters);
+    return new PolicyStand(await Stand.open(kind, { ...options, judge }), judge, limiters, options);
+  }
+
+  /** Puts other policies into effect. */
+  async use(policies: Specs): Promise<void> {
+    this.judge.use(await readPolicies({ ...this.#options, policies }));
   }
 
   client(): Promise<RawPeer> {
