@@ -387,7 +387,9 @@ export const schema = z
         trust: z
           .enum(['none', 'all'])
           .prefault('none')
-          .describe('X-Forwarded-* from clients: none replaces them, all extends them'),
+          .describe(
+            'X-Forwarded-* and X-Proxy-User, -Roles, -Ext-* from clients: none drops them, all believes them',
+          ),
       })
       .prefault({}),
     accessLog: z

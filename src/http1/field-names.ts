@@ -74,3 +74,13 @@ export function isBarredTrailer(key: string): boolean {
     name.startsWith('if-')
   );
 }
+
+/**
+ * Whether a server that trusts the proxy before it takes this field's word for who the user is (OpenSearch's proxy
+ * authentication: `x-proxy-user`, `x-proxy-roles`, `x-proxy-ext-*`); with `_` for `-` as well. Keys in lower case.
+ */
+export function assertsUser(key: string): boolean {
+  return key.startsWith('x') && asserting.test(key);
+}
+
+const asserting = /^x[-_]proxy[-_](?:user$|roles$|ext(?:[-_]|$))/;

@@ -1,4 +1,5 @@
 /** What a policy changes in the fields that the server gets. */
+import { assertsUser } from '../http1/field-names.ts';
 import type { FieldNames } from '../http1/forward.ts';
 import type { HeaderChanges } from './document.ts';
 
@@ -11,14 +12,9 @@ const identifying: readonly string[] = [
   'es-security-runas-user',
   'es-secondary-authorization',
   'es-client-authentication',
-  // OpenSearch: impersonation, and authentication by a proxy in front.
+  // OpenSearch: impersonation.
   'opendistro_security_impersonate_as',
-  'x-proxy-user',
-  'x-proxy-roles',
 ];
-
-/** OpenSearch takes what begins so for an attribute of the user (`attr_header_prefix` of its extended proxy). */
-const attribute = /^x[-_]proxy[-_]ext(?:[-_]|$)/;
 
 /** Whether the server will take the request for someone whom Sluice vouches for. */
 export function sendsCredentials({ set }: HeaderChanges): boolean {
@@ -26,7 +22,7 @@ export function sendsCredentials({ set }: HeaderChanges): boolean {
 }
 
 function isIdentifying(key: string): boolean {
-  return identifying.includes(key) || attribute.test(key);
+  return identifying.includes(key) || assertsUser(key);
 }
 
 /**
@@ -42,7 +38,7 @@ export function droppedFields(changes: HeaderChanges): FieldNames {
       ...(alone ? identifying : []),
     ].flatMap(spellings),
   );
-  return alone ? { has: (key) => names.has(key) || attribute.test(key) } : names;
+  return alone ? { has: (key) => names.has(key) || assertsUser(key) } : names;
 }
 
 const maxSpellings = 64;

@@ -80,3 +80,13 @@ describe('what is added to an answer', () => {
     assert.equal(responseAdditions('i', false, 300_000), 'X-Request-Id: i\r\nConnection: close\r\n');
   });
 });
+
+it('nobody is taken for another user by a field that OpenSearch believes of a proxy', () => {
+  for (const key of ['x-proxy-user', 'x_proxy_user', 'x-proxy_roles', 'x-proxy-ext-team', 'x-proxy-ext']) {
+    assert.equal(droppedFromRequests.none.has(key), true, key);
+    assert.equal(droppedFromRequests.all.has(key), false, key);
+  }
+  for (const key of ['x-proxy', 'x-proxy-users', 'proxy-user', 'x-opaque-id', 'accept']) {
+    assert.equal(droppedFromRequests.none.has(key), false, key);
+  }
+});

@@ -1,5 +1,6 @@
 /** What Sluice itself says in the heads that it passes on. Pure text; every line ends with CRLF. */
 import { randomBytes } from 'node:crypto';
+import { assertsUser } from '../http1/field-names.ts';
 import type { FieldNames } from '../http1/forward.ts';
 import type { RequestHead } from '../http1/request-head.ts';
 
@@ -15,11 +16,13 @@ const claims: readonly string[] = [
 ];
 const own: readonly string[] = ['x-request-id', 'via'];
 
+const untrusted: ReadonlySet<string> = new Set([...own, ...claims]);
+
 /** Dropped from requests, since Sluice writes its own or trusts no one else's. */
-export const droppedFromRequests = {
-  none: new Set([...own, ...claims]),
+export const droppedFromRequests: Readonly<Record<Trust, FieldNames>> = {
+  none: { has: (key) => untrusted.has(key) || assertsUser(key) },
   all: new Set([...own, 'x-forwarded-for', 'x-forwarded-host', 'x-forwarded-proto']),
-} as const;
+};
 
 /** The same with what a policy drops besides; made once for each policy. */
 export function droppedWith(trust: Trust, more: FieldNames): FieldNames {
@@ -35,8 +38,11 @@ const unions = new WeakMap<FieldNames, FieldNames>();
 
 export const droppedFromResponses: ReadonlySet<string> = new Set(['x-request-id']);
 
-/** Whose X-Forwarded-* fields are believed: nobody's, or everybody's because only proxies reach the listener. */
-export type Trust = keyof typeof droppedFromRequests;
+/**
+ * Whose word is believed on where a request comes from (X-Forwarded-*) and who sends it (X-Proxy-User): nobody's, or
+ * everybody's because only proxies reach the listener.
+ */
+export type Trust = 'none' | 'all';
 
 const idPattern = /^[\x21-\x7e]{1,128}$/;
 
