@@ -121,7 +121,8 @@ test('names in the path are given as they are, whatever they mean', () => {
   assert.deepEqual(find('GET', '/_cluster/state/metadata/secret'), ['cluster.state', 'secret']);
   assert.deepEqual(find('GET', '/_cat/indices/secret'), ['cat.indices', 'secret']);
   assert.deepEqual(find('PUT', '/logs/_block/write'), ['indices.add_block', 'logs']);
-  assert.deepEqual(find('GET', '/logs/_doc/_search'), ['get', 'logs']);
+  assert.deepEqual(find('GET', '/logs/_doc/_Search_-1'), ['get', 'logs']);
+  assert.deepEqual(find('GET', '/_nodes/_local'), ['nodes.info']);
   assert.deepEqual(find('POST', '/_plugins/_replication/logs/_pause'), ['replication.pause', 'logs']);
 });
 
@@ -130,6 +131,17 @@ const unknown: [method: string, path: string][] = [
   ['POST', '/_Bulk'],
   ['POST', '/logs/_BULK'],
   ['POST', '/_bulk/_search'],
+  // What the servers take for other endpoints than their first segments say.
+  ['GET', '/_nodes/_msearch'],
+  ['GET', '/_tasks/_mget'],
+  ['POST', '/_inference/_bulk'],
+  ['POST', '/_reindex/_alias/_rethrottle'],
+  ['POST', '/_update_by_query/_termvectors/_rethrottle'],
+  ['POST', '/logs/_explain/_bulk'],
+  ['GET', '/logs/_stats/_msearch'],
+  ['GET', '/logs/_source/_mget'],
+  ['PUT', '/logs/_doc/_mapping'],
+  ['GET', '/logs/_doc/_search'],
   ['GET', '/_bulk'],
   ['POST', '/_bulk/_bulk'],
   ['PUT', '/_bulk/_doc/1'],

@@ -65,7 +65,8 @@ export const endpoints: readonly Endpoint[] = [
 const unknownMatch: EndpointMatch = { endpoint: unknownEndpoint, indices: [] };
 
 /**
- * Literal segments win over parameters, with backtracking, as in the servers' `PathTrie`; case counts. A parameter
+ * Literal segments win over parameters, with backtracking; case counts. What the servers' `PathTrie` takes for another
+ * endpoint is unknown: a test holds the whole table against it. A parameter
  * that names indices is no name that begins with `_` but `_all`, so that `/_BULK` and an index called `_bulk` end
  * as unknown. Where a URL answers GET and nothing is listed for HEAD, HEAD is the same endpoint.
  */
@@ -86,12 +87,26 @@ function find(node: Node, segments: readonly string[], at: number, method: strin
   }
   const literal = node.literals.get(segment);
   const found = literal === undefined ? undefined : find(literal, segments, at + 1, method);
-  if (found !== undefined || node.parameter === undefined) return found;
+  if (found !== undefined || node.parameter === undefined || isKeyword(segment)) return found;
   return find(node.parameter, segments, at + 1, method);
 }
 
+/**
+ * What may be a literal segment of some URL is never taken for a parameter's value. The servers' tries do not always
+ * try literals first: `/_nodes/_msearch` is `/{index}/_msearch` for them and no `/_nodes/{node_id}`; and servers have
+ * routes that no table lists, such as the typed ones of Elasticsearch 7.
+ */
+function isKeyword(segment: string): boolean {
+  return segment.charCodeAt(0) === underscore && keyword.test(segment) && !plainWords.has(segment);
+}
+
+const underscore = 0x5f;
+const keyword = /^_[a-z_]+$/;
+/** Values of parameters that look so, and are no segment of any URL. */
+const plainWords: ReadonlySet<string> = new Set(['_all', '_local', '_master', '_cluster_manager']);
+
 function mayNameIndices(segment: string): boolean {
-  return segment.charCodeAt(0) !== 0x5f || segment === '_all' || segment.startsWith('_all,');
+  return segment.charCodeAt(0) !== underscore || segment === '_all' || segment.startsWith('_all,');
 }
 
 function newNode(): Node {
