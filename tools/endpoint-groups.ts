@@ -86,6 +86,9 @@ export interface GroupRules {
 }
 
 const elasticsearchRead = [
+  // They show the queries of others.
+  'esql.get_query',
+  'esql.list_queries',
   'async_search.*',
   'clear_scroll',
   'close_point_in_time',
@@ -254,6 +257,8 @@ export const openSearchGroups: GroupRules = {
       'create_pit',
       'delete_pit',
       'flow_framework.search*',
+      // They show what others stored or asked for.
+      'insights.top_queries',
       'knn.search_models',
       'ml.get_agentic_memory',
       'ml.get_all_memories',
@@ -263,8 +268,13 @@ export const openSearchGroups: GroupRules = {
       'ml.get_message_traces',
       'ml.predict*',
       'ml.search_*',
+      'observability.get_object',
+      'observability.list_objects',
       'ppl.*',
       'search_relevance.*_search',
+      'search_relevance.get_experiments',
+      'search_relevance.get_judgments',
+      'search_relevance.get_query_sets',
       'security_analytics.*',
       'sql.close',
       'sql.explain',

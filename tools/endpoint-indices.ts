@@ -45,6 +45,8 @@ export const namesIndicesElsewhere: readonly string[] = [
   'cat.all_pit_segments',
   'cat.pit_segments',
   'clear_scroll',
+  // The index in its URL narrows only a part: templates, pipelines and scripts of the whole cluster come along.
+  'cluster.state',
   'close_point_in_time',
   'delete_all_pits',
   'delete_pit',
@@ -53,12 +55,19 @@ export const namesIndicesElsewhere: readonly string[] = [
   'eql.get',
   'eql.get_status',
   'esql.async_query*',
+  'esql.get_query',
+  'esql.list_queries',
   'esql.put_view',
   'esql.query',
   // The new index's aliases.
   'indices.create',
   // Its body's `index` and `alias` win over the URL's (RestIndexPutAliasAction).
   'indices.put_alias',
+  // Its enrich processors answer with documents.
+  'ingest.simulate',
+  'insights.top_queries',
+  'observability.get_object',
+  'observability.list_objects',
   'profiling.flamegraph',
   'profiling.stacktraces',
   'profiling.topn_functions',
@@ -66,6 +75,9 @@ export const namesIndicesElsewhere: readonly string[] = [
   'search_application.post_behavioral_analytics_event',
   'search_application.render_query',
   'search_application.search',
+  'search_relevance.get_experiments',
+  'search_relevance.get_judgments',
+  'search_relevance.get_query_sets',
   'snapshot.clone',
   'snapshot.restore',
   'sql.clear_cursor',
@@ -82,8 +94,6 @@ export const namesIndicesElsewhere: readonly string[] = [
 export const bodyNamesNone: readonly string[] = [
   // Only compared with the index of a hit.
   'rank_eval',
-  // Only shown to the pipeline's processors.
-  'ingest.simulate',
   'create_pit',
   'ingestion.*',
   'ism.add_policy',
@@ -112,7 +122,6 @@ export const touchesNoIndex: readonly string[] = [
   'cancel_reindex',
   'delete_by_query_rethrottle',
   'inference.*',
-  'ingest.simulate',
   'ml.*',
   'reindex_rethrottle',
   'render_search_template',

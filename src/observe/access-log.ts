@@ -23,6 +23,8 @@ const flushInterval = 1000;
 /** Longer than the longest line, with every character of its bounded texts escaped. */
 const lineRoom = 32_768;
 
+const methodLimit = 32;
+const auditLimit = 16;
 const pathLimit = 2048;
 const agentLimit = 256;
 const detailLimit = 256;
@@ -71,7 +73,7 @@ export function accessLine(exchange: Exchange): string {
   const { failure, connectedAfter, firstByteAfter, rtt, retransmits } = exchange;
   let line = `{"time":${exchange.startedWall},"id":${quoted(exchange.id)},"client":"${exchange.clientAddress}","port":${exchange.clientPort}`;
   if (exchange.method !== '') {
-    line += `,"method":"${exchange.method}","path":${quoted(exchange.path, pathLimit)},"http":"${exchange.httpVersion}"`;
+    line += `,"method":${quoted(exchange.method, methodLimit)},"path":${quoted(exchange.path, pathLimit)},"http":"${exchange.httpVersion}"`;
   }
   if (exchange.userAgent !== '') line += `,"agent":${quoted(exchange.userAgent, agentLimit)}`;
   line += `,"status":${exchange.status},"request":${body(exchange.request)},"response":${body(exchange.response)}`;
@@ -93,7 +95,7 @@ export function accessLine(exchange: Exchange): string {
 function judged({ endpoint, policy, principal, audited, queuedFor }: Exchange): string {
   let line = `,"endpoint":"${endpoint}","policy":"${policy}"`;
   if (principal !== '') line += `,"principal":${quoted(principal)}`;
-  if (audited.length > 0) line += `,"audited":${JSON.stringify(audited)}`;
+  if (audited.length > 0) line += `,"audited":${JSON.stringify(audited.slice(0, auditLimit))}`;
   if (queuedFor > 0) line += `,"queued_ms":${rounded(queuedFor)}`;
   return line;
 }

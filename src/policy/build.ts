@@ -1,8 +1,10 @@
 /** From documents to a set that can decide: fills in secrets and compiles expressions. */
-import { compileSet, type PolicySet, type SetOptions } from './compile.ts';
+import { isVital } from '../http1/field-names.ts';
+import { setImmediate } from 'node:timers/promises';
+import { compilePolicy, compileSet, type PolicySet, type SetOptions } from './compile.ts';
 import { mediaType } from './conditions.ts';
 import type { PolicyDocument } from './document.ts';
-import type { PolicyParts, WhenTest } from './policy.ts';
+import type { Policy, WhenTest } from './policy.ts';
 import type { Principal } from './principal.ts';
 import { readHeaderValue, type SecretsOptions } from './secrets.ts';
 import { droppedFields } from './server-fields.ts';
@@ -26,11 +28,16 @@ export interface BuildProblem {
   readonly fix: string;
 }
 
+/** Milliseconds of work, after which requests have their turn. */
+const slice = 20;
+
 export async function buildSet(documents: readonly PolicyDocument[], options: BuildOptions): Promise<Built> {
   const problems: BuildProblem[] = [];
   const when = documents.some((document) => document.when !== undefined) ? await loadLibrary() : undefined;
   const { secrets } = options;
-  const parts = documents.map((document): PolicyParts => {
+  const policies: Policy[] = [];
+  let began = performance.now();
+  for (const document of documents) {
     let headerLines = '';
     for (const [index, { name, value }] of document.headers.set.entries()) {
       if (secrets === 'unread') break;
@@ -41,10 +48,16 @@ export async function buildSet(documents: readonly PolicyDocument[], options: Bu
         problems.push({ document, path: `spec.headers.set[${index}]`, wrong, fix });
       }
     }
-    return { when: compileWhen(document, when), headerLines, droppedFields: droppedFields(document.headers) };
-  });
+    const test = compileWhen(document, when);
+    policies.push(
+      compilePolicy(document, { when: test, headerLines, droppedFields: droppedFields(document.headers) }),
+    );
+    if (performance.now() - began < slice) continue;
+    await setImmediate();
+    began = performance.now();
+  }
   if (problems.length > 0) return { kind: 'wrong', problems };
-  return { kind: 'built', set: compileSet(documents, parts, options) };
+  return { kind: 'built', set: compileSet(policies, options) };
 }
 
 /** It costs memory that a set without expressions need not pay. */
@@ -84,7 +97,7 @@ const nobody: Principal = { kind: 'user', name: '', verified: false, issuer: und
 function toWhenRequest({ head, path, match, source, principals, time }: Subject): WhenRequest {
   const headers = new Map<string, string>();
   for (const { key, value } of head.fields.list) {
-    if (secretFields.has(key)) continue;
+    if (secretFields.has(key) || (head.connection.includes(key) && !isVital(key))) continue;
     const before = headers.get(key);
     headers.set(key, before === undefined ? value : `${before}, ${value}`);
   }

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import {
   type Asked,
@@ -83,15 +85,80 @@ test('a policy on indices lets in only what it covers whole', async () => {
 test('where the body can name indices, a policy on indices lets nothing in unless it trusts the body', async () => {
   const logs: PolicyChange = { match: { indices: ['logs-a-*'] } };
   const trusting: PolicyChange = { ...logs, bodyIndices: 'trust' };
-  for (const line of ['POST /logs-a-1/_bulk', 'POST /logs-a-1/_msearch', 'POST /_bulk', 'POST /_reindex']) {
+  for (const line of ['POST /logs-a-1/_bulk', 'POST /logs-a-1/_msearch', 'POST /_bulk', 'POST /_mget']) {
     assert.equal(await letsIn(logs, line), false, line);
   }
-  for (const line of ['POST /logs-a-1/_bulk', 'POST /logs-a-1/_msearch', 'POST /_bulk', 'POST /_reindex']) {
+  for (const line of ['POST /logs-a-1/_bulk', 'POST /logs-a-1/_msearch', 'POST /_bulk']) {
     assert.equal(await letsIn(trusting, line), true, line);
   }
   // What names no index here reads all of them, whatever the body says.
   assert.equal(await letsIn(trusting, 'POST /_msearch'), false);
   assert.equal(await letsIn(trusting, 'POST /secret/_bulk'), false);
+});
+
+test('what no server holds to the URL is trusted only where the policy names it', async () => {
+  const trusting = (...endpoints: string[]): PolicyChange => ({
+    match: { indices: ['logs-a-*'], groups: ['read', 'write', 'manage', 'monitor'], endpoints },
+    bodyIndices: 'trust',
+  });
+  const lines = [
+    ['POST /_reindex', 'reindex'],
+    ['POST /_sql', 'sql.query'],
+    ['POST /logs-a-1/_mtermvectors', 'mtermvectors'],
+    ['PUT /logs-a-1', 'indices.create'],
+    ['POST /_aliases', 'indices.update_aliases'],
+    ['GET /_cluster/state/_all/logs-a-1', 'cluster.state'],
+  ] as const;
+  for (const [line, endpoint] of lines) {
+    assert.equal(await letsIn(trusting(), line), false, line);
+    assert.equal(await letsIn(trusting('*'), line), false, line);
+    assert.equal(await letsIn(trusting(endpoint), line), true, line);
+  }
+});
+
+test('a header that the client takes away again lets nobody in, and catches', async () => {
+  const match = { headers: [{ name: 'x-env', values: ['prod'] }] };
+  const asked = { fields: ['X-Env: prod', 'Connection: x-env'] };
+  assert.equal(await letsIn({ match }, 'GET /logs/_search', asked), false);
+  assert.equal(await decided([deny('d', { match }), policy('rest')], 'GET /logs/_search', asked), 'deny d');
+  const when = '"x-env" in request.headers';
+  assert.equal(await letsIn({ when }, 'GET /logs/_search', asked), false);
+});
+
+/** Bytes of the heap that are in use, once what is not has been collected. */
+function heldMemory(): number {
+  setFlagsFromString('--expose-gc');
+  runInNewContext('gc')();
+  return process.memoryUsage().heapUsed;
+}
+
+test('methods that nobody knows fill no memory', async () => {
+  const set = await setOf([policy('p', { match: { methods: ['GET'] } })]);
+  const ask = (from: number): void => {
+    for (let method = from; method < from + 5000; method++) {
+      assert.equal(set.decide(subject(`M${method}${'X'.repeat(2000)} /logs/_search`)).kind, 'deny');
+    }
+  };
+  ask(0);
+  const before = heldMemory();
+  ask(5000);
+  // Ten megabytes, were they kept.
+  assert.ok(heldMemory() - before < 3 * 2 ** 20);
+});
+
+test('a target that is asked for again and again keeps no set alive but the last', async () => {
+  const documents = Array.from({ length: 500 }, (_, team) =>
+    policy(`team-${team}`, { match: { indices: [`logs-${team}-*`] } }),
+  );
+  const swap = async (round: number): Promise<void> => {
+    const set = await setOf(documents);
+    for (let time = 0; time < 5; time++) set.decide(subject(`GET /swapped-${round}/_search`));
+  };
+  for (let round = 0; round < 10; round++) await swap(round);
+  const before = heldMemory();
+  for (let round = 10; round < 60; round++) await swap(round);
+  // A set of these is more than half a megabyte.
+  assert.ok(heldMemory() - before < 3 * 2 ** 20);
 });
 
 test('who is refused for the body alone is told the way out', async () => {

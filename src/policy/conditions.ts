@@ -2,6 +2,7 @@
  * What a policy's `match` asks of a request, each part as a small object of one shape. All of them must hold; the
  * cheap ones are asked first.
  */
+import { isVital } from '../http1/field-names.ts';
 import type { RequestHead } from '../http1/request-head.ts';
 import type { Action, HeaderMatch, LengthMatch, Match, PolicyDocument } from './document.ts';
 import type { Endpoint } from './endpoints.ts';
@@ -37,7 +38,7 @@ export function compileConditions(document: PolicyDocument): readonly Condition[
     ...methods(match),
     ...endpoints(match, sense),
     ...paths(match),
-    ...indices(match, sense, bodyIndices),
+    ...indices(match, sense, bodyIndices === 'trust'),
     ...sources(match),
     ...contentTypes(match, sense),
     ...(match.length === undefined ? [] : [length(match.length)]),
@@ -95,57 +96,63 @@ function paths({ paths }: Match): readonly Condition[] {
   ];
 }
 
-function indices(match: Match, sense: Sense, bodyIndices: 'refuse' | 'trust'): readonly Condition[] {
+function indices(match: Match, sense: Sense, trust: boolean): readonly Condition[] {
   if (match.indices.length === 0) return [];
   const compiled = compileIndexPatterns(match.indices);
   // The reader has checked each pattern.
   if (compiled.kind === 'wrong') throw new Error(`${compiled.pattern}: ${compiled.wrong}`);
   const { patterns } = compiled;
-  const trusted = bodyIndices === 'trust';
+  /** Whether nothing but the URL says which indices it is about. */
+  const isSettled = ({ bodyIndices, name }: Endpoint): boolean =>
+    !bodyIndices || (trust && (explicitIndex.has(name) || match.endpoints.includes(name)));
 
   const holds = (subject: Subject): boolean => {
     const { endpoint, indices: named } = subject.match;
     if (!endpoint.takesIndices && !endpoint.bodyIndices) return false;
     if (sense === 'catches') {
-      if (subject.queryNamesIndices || (endpoint.bodyIndices && !trusted)) return true;
+      if (subject.queryNamesIndices || !isSettled(endpoint)) return true;
       return endpoint.takesIndices && mayTouch(patterns, subject.indices);
     }
-    if (endpoint.group === 'unknown' || subject.queryNamesIndices) return false;
-    if (endpoint.bodyIndices && !trusted) return false;
+    if (endpoint.group === 'unknown' || subject.queryNamesIndices || !isSettled(endpoint)) return false;
     // A read that names no index reads all of them, whatever the server allows bodies to name.
     if (named.length === 0 && endpoint.bodyIndices && (!endpoint.takesIndices || endpoint.group !== 'read')) {
       return true;
     }
     return endpoint.takesIndices && covers(patterns, subject.indices);
   };
-  return [{ part: 'indices', holds, found: (subject) => foundIndices(subject, trusted) }];
+  const found = (subject: Subject): string => foundIndices(subject, isSettled(subject.match.endpoint));
+  return [{ part: 'indices', holds, found }];
 }
 
 function foundIndices(
   { match: { endpoint, indices: named }, queryNamesIndices }: Subject,
-  trusted: boolean,
+  isSettled: boolean,
 ): string {
   if (queryNamesIndices) return 'indices named in the query, where servers take them too';
   if (!endpoint.takesIndices && !endpoint.bodyIndices) return `${endpoint.name}, which is not about indices`;
   const inUrl = named.length === 0 ? 'no index in the URL, which means all' : named.join(',');
-  if (!endpoint.bodyIndices || trusted) return inUrl;
+  if (isSettled) return inUrl;
   return `${inUrl}, and the body of ${endpoint.name} can name others: ${bodyIndicesHint(endpoint)}`;
 }
 
-/** Whose bodies a server can be told not to name indices in. */
-const explicitIndex: ReadonlySet<string> = new Set([
+/**
+ * Whose bodies a server can be told not to name indices in (rest.action.multi.allow_explicit_index). `mtermvectors`
+ * does not heed it: seen on Elasticsearch 9.5 and OpenSearch 3.8.
+ */
+export const explicitIndex: ReadonlySet<string> = new Set([
   'bulk',
+  'bulk_stream',
+  'fleet.msearch',
   'mget',
   'msearch',
   'msearch_template',
-  'mtermvectors',
 ]);
 
 /** The way out for an operator whose bulk is refused. */
 export function bodyIndicesHint({ name }: Endpoint): string {
   return explicitIndex.has(name)
     ? 'set bodyIndices: trust where the server has rest.action.multi.allow_explicit_index: false'
-    : 'set bodyIndices: trust where whoever sends it may name any';
+    : `name ${name} in match.endpoints, with bodyIndices: trust, where whoever sends it may reach any`;
 }
 
 /** Connections come by the thousand from a few addresses. */
@@ -176,13 +183,17 @@ function sources({ sources }: Match): readonly Condition[] {
   ];
 }
 
-/** Of several lines of one name any could be the one that the server reads. */
+/**
+ * Of several lines of one name any could be the one that the server reads. What `Connection` nominates does not reach
+ * the server, so that it lets nobody in.
+ */
 function someOrEvery(
   sense: Sense,
   head: RequestHead,
   key: string,
   test: (value: string) => boolean,
 ): boolean {
+  if (sense === 'covers' && head.connection.includes(key) && !isVital(key)) return false;
   const values = head.fields.list.filter((field) => field.key === key).map(({ value }) => value);
   return values.length > 0 && (sense === 'covers' ? values.every(test) : values.some(test));
 }

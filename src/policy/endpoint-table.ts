@@ -92,7 +92,7 @@ cluster.put_settings cluster-admin both - PUT /_cluster/settings
 cluster.put_weighted_routing cluster-admin opensearch body PUT /_cluster/routing/awareness/{attribute}/weights
 cluster.remote_info monitor both - GET /_remote/info
 cluster.reroute cluster-admin both body POST /_cluster/reroute
-cluster.state monitor both indices GET /_cluster/state GET /_cluster/state/{metric} GET /_cluster/state/{metric}/<index>
+cluster.state monitor both indices,body GET /_cluster/state GET /_cluster/state/{metric} GET /_cluster/state/{metric}/<index>
 cluster.stats monitor both - GET /_cluster/stats GET /_cluster/stats/nodes/{node_id} GET /_cluster/stats/{metric}/{index_metric}/nodes/{node_id} GET /_cluster/stats/{metric}/nodes/{node_id}
 connector.check_in manage elasticsearch - PUT /_connector/{connector_id}/_check_in
 connector.delete manage elasticsearch - DELETE /_connector/{connector_id}
@@ -154,9 +154,9 @@ esql.async_query_delete read elasticsearch body DELETE /_query/async/{id}
 esql.async_query_get read elasticsearch body GET /_query/async/{id}
 esql.async_query_stop read elasticsearch body POST /_query/async/{id}/stop
 esql.delete_view manage elasticsearch indices DELETE /_query/view/<name>
-esql.get_query monitor elasticsearch - GET /_query/queries/{id}
+esql.get_query read elasticsearch body GET /_query/queries/{id}
 esql.get_view monitor elasticsearch indices GET /_query/view GET /_query/view/<name>
-esql.list_queries monitor elasticsearch - GET /_query/queries
+esql.list_queries read elasticsearch body GET /_query/queries
 esql.put_view manage elasticsearch indices,body PUT /_query/view/<name>
 esql.query read elasticsearch body POST /_query
 exists read both indices HEAD /<index>/_doc/{id}
@@ -306,11 +306,11 @@ ingest.processor_grok monitor both - GET /_ingest/processor/grok
 ingest.put_geoip_database manage elasticsearch - PUT /_ingest/geoip/database/{id}
 ingest.put_ip_location_database manage elasticsearch - PUT /_ingest/ip_location/database/{id}
 ingest.put_pipeline manage both - PUT /_ingest/pipeline/{id}
-ingest.simulate read both - GET|POST /_ingest/pipeline/_simulate GET|POST /_ingest/pipeline/{id}/_simulate
+ingest.simulate read both body GET|POST /_ingest/pipeline/_simulate GET|POST /_ingest/pipeline/{id}/_simulate
 ingestion.get_state monitor opensearch indices GET /<index>/ingestion/_state
 ingestion.pause manage opensearch indices POST /<index>/ingestion/_pause
 ingestion.resume manage opensearch indices POST /<index>/ingestion/_resume
-insights.top_queries monitor opensearch - GET /_insights/top_queries
+insights.top_queries read opensearch body GET /_insights/top_queries
 ism.add_policy manage opensearch indices POST /_plugins/_ism/add/<index> POST /_plugins/_ism/add
 ism.change_policy manage opensearch indices POST /_plugins/_ism/change_policy/<index> POST /_plugins/_ism/change_policy
 ism.delete_policy manage opensearch - DELETE /_plugins/_ism/policies/{policy_id}
@@ -546,8 +546,8 @@ observability.create_object manage opensearch body POST /_plugins/_observability
 observability.delete_object manage opensearch - DELETE /_plugins/_observability/object/{object_id}
 observability.delete_objects manage opensearch - DELETE /_plugins/_observability/object
 observability.get_localstats monitor opensearch - GET /_plugins/_observability/_local/stats
-observability.get_object monitor opensearch - GET /_plugins/_observability/object/{object_id}
-observability.list_objects monitor opensearch - GET /_plugins/_observability/object
+observability.get_object read opensearch body GET /_plugins/_observability/object/{object_id}
+observability.list_objects read opensearch body GET /_plugins/_observability/object
 observability.update_object manage opensearch body PUT /_plugins/_observability/object/{object_id}
 open_point_in_time read elasticsearch indices POST /<index>/_pit
 ping monitor both - HEAD /
@@ -632,10 +632,10 @@ search_relevance.delete_query_sets manage opensearch - DELETE /_plugins/_search_
 search_relevance.delete_scheduled_experiments manage opensearch - DELETE /_plugins/_search_relevance/experiments/schedule/{experiment_id}
 search_relevance.delete_search_configurations manage opensearch - DELETE /_plugins/_search_relevance/search_configurations/{search_configuration_id}
 search_relevance.experiments_search read opensearch body GET|POST /_plugins/_search_relevance/experiments/_search
-search_relevance.get_experiments monitor opensearch - GET /_plugins/_search_relevance/experiments/{experiment_id} GET /_plugins/_search_relevance/experiments
-search_relevance.get_judgments monitor opensearch - GET /_plugins/_search_relevance/judgments/{judgment_id} GET /_plugins/_search_relevance/judgments
+search_relevance.get_experiments read opensearch body GET /_plugins/_search_relevance/experiments/{experiment_id} GET /_plugins/_search_relevance/experiments
+search_relevance.get_judgments read opensearch body GET /_plugins/_search_relevance/judgments/{judgment_id} GET /_plugins/_search_relevance/judgments
 search_relevance.get_node_stats monitor opensearch - GET /_plugins/_search_relevance/{node_id}/stats/{stat} GET /_plugins/_search_relevance/{node_id}/stats
-search_relevance.get_query_sets monitor opensearch - GET /_plugins/_search_relevance/query_sets/{query_set_id} GET /_plugins/_search_relevance/query_sets
+search_relevance.get_query_sets read opensearch body GET /_plugins/_search_relevance/query_sets/{query_set_id} GET /_plugins/_search_relevance/query_sets
 search_relevance.get_scheduled_experiments monitor opensearch - GET /_plugins/_search_relevance/experiments/schedule/{experiment_id} GET /_plugins/_search_relevance/experiments/schedule
 search_relevance.get_search_configurations monitor opensearch - GET /_plugins/_search_relevance/search_configurations/{search_configuration_id} GET /_plugins/_search_relevance/search_configurations
 search_relevance.get_stats monitor opensearch - GET /_plugins/_search_relevance/stats/{stat} GET /_plugins/_search_relevance/stats

@@ -34,17 +34,18 @@ export function createNarrowing(policies: readonly Compiled[]): Narrowing {
   const endpoint = byEndpoint(policies, words);
   const indices = byIndices(documents, words);
   const others = [bySource(documents, words), byPrincipal(documents, words)];
-  const narrowing: Narrowing = {
+  // Targets outlive sets: what they remember by must not keep a set alive.
+  const mark = {};
+  return {
     candidates(subject) {
       const { target } = subject;
       // What depends on the target alone is found once for it.
-      if (target.narrowed?.by === narrowing) candidates.set(target.narrowed.candidates);
+      if (target.narrowed?.by === mark) candidates.set(target.narrowed.candidates);
       else {
         candidates.set(endpoint(subject));
         indices(subject, candidates);
         // Most targets never come again.
-        target.narrowed =
-          target.narrowed === undefined ? once : { by: narrowing, candidates: candidates.slice() };
+        target.narrowed = target.narrowed === undefined ? once : { by: mark, candidates: candidates.slice() };
       }
       for (const narrow of others) {
         if (areFew(candidates)) break;
@@ -53,7 +54,6 @@ export function createNarrowing(policies: readonly Compiled[]): Narrowing {
       return candidates;
     },
   };
-  return narrowing;
 }
 
 /** Asking the few that are left costs less than to narrow them further. */
@@ -80,6 +80,8 @@ function emptySet(words: number): Candidates {
   return new Uint32Array(words);
 }
 
+const methods = ['GET', 'POST', 'PUT', 'DELETE', 'HEAD', 'OPTIONS', 'PATCH'] as const;
+
 const endpointParts: ReadonlySet<string> = new Set(['methods', 'endpoints', 'groups']);
 
 /** Whether an endpoint and a method can match depends on nothing else: found once for each pair, and kept. */
@@ -89,13 +91,15 @@ function byEndpoint(policies: readonly Compiled[], words: number): (subject: Sub
   return (subject) => {
     const { endpoint } = subject.match;
     const byMethod = known[endpoint.id];
-    const found = byMethod?.get(subject.head.method);
+    // No policy names another method: strangers must not be able to fill memory with their own.
+    const method = methods.find((one) => one === subject.head.method) ?? 'another';
+    const found = byMethod?.get(method);
     if (found !== undefined) return found;
     const set = emptySet(words);
     for (const [policy, parts] of asked.entries()) {
       if (parts.every((part) => part.holds(subject))) add(set, policy);
     }
-    byMethod?.set(subject.head.method, set);
+    byMethod?.set(method, set);
     return set;
   };
 }
