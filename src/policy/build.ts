@@ -1,6 +1,7 @@
 /** From documents to a set that can decide: fills in secrets and compiles expressions. */
-import { isVital } from '../http1/field-names.ts';
+
 import { setImmediate } from 'node:timers/promises';
+import { isVital } from '../http1/field-names.ts';
 import { compilePolicy, compileSet, type PolicySet, type SetOptions } from './compile.ts';
 import { mediaType } from './conditions.ts';
 import type { PolicyDocument } from './document.ts';

@@ -366,3 +366,40 @@ test('narrowing never loses the policy that decides', async () => {
     { numRuns: 300 },
   );
 });
+
+test('however often the same is asked for, each request is judged with all the work there is', async () => {
+  const set = [
+    deny('secret', { match: { indices: ['secret-*'] } }),
+    policy('rest', { match: { groups: ['read'] } }),
+  ];
+  const decide = (await setOf(set)).decide;
+  const asked = subject('GET /logs-a,logs-b/_search');
+  for (const workLeft of [0, -1, 1]) {
+    asked.indices.workLeft = workLeft;
+    assert.equal(decide(asked).policy?.name, 'rest');
+  }
+});
+
+test('what is explained is what was decided, though the explanation looks at more policies', async () => {
+  const elsewhere = Array.from({ length: 100 }, (_, at) =>
+    deny(`elsewhere-${at}`, {
+      match: {
+        sources: ['192.0.2.0/24'],
+        indices: Array.from({ length: 100 }, (_, each) => `logs-*-secret-${at}-${each}`),
+      },
+    }),
+  );
+  const set = await setOf([
+    ...elsewhere,
+    policy('logs', { match: { groups: ['read'], indices: ['logs-*'] } }),
+  ]);
+  const list = Array.from({ length: 300 }, (_, at) => `logs-${at}`).join(',');
+  const asked = subject(`GET /${list}/_search`, { source: '198.51.100.1' });
+  assert.equal(set.decide(asked).policy?.name, 'logs');
+  const steps = set.explain(asked);
+  assert.deepEqual(
+    steps.filter(({ matched }) => matched).map((step) => step.policy),
+    ['logs'],
+  );
+  assert.ok(steps.every(({ part, policy }) => part === (policy === 'logs' ? undefined : 'indices')));
+});

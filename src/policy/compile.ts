@@ -1,6 +1,7 @@
 /** A set of policies, compiled whole: decides, and says why. Pure: no sockets, no files, no clock. */
 import { bodyIndicesHint, type Condition, compileConditions, senseOf } from './conditions.ts';
 import type { PolicyDocument } from './document.ts';
+import { beginDecision } from './indices.ts';
 import { createNarrowing, nextCandidate } from './narrow.ts';
 import type { Policy, PolicyParts } from './policy.ts';
 import type { Subject } from './subject.ts';
@@ -32,22 +33,19 @@ export interface PolicySet {
   explain(subject: Subject): readonly Step[];
 }
 
-/** `parts[i]` belongs to `documents[i]`, which come in the order in which they are asked. */
-export function compileSet(
-  documents: readonly PolicyDocument[],
-  parts: readonly PolicyParts[],
-  { version, fallback }: SetOptions,
-): PolicySet {
-  const policies = documents.map((document, index): Policy => {
-    const own = parts[index];
-    if (own === undefined) throw new Error(`${document.name} has no parts`);
-    return { ...own, name: document.name, document, conditions: compileConditions(document) };
-  });
+/** Apart from compileSet, since a large set is compiled policy by policy, between requests. */
+export function compilePolicy(document: PolicyDocument, parts: PolicyParts): Policy {
+  return { ...parts, name: document.name, document, conditions: compileConditions(document) };
+}
+
+/** `policies` come in the order in which they are asked. */
+export function compileSet(policies: readonly Policy[], { version, fallback }: SetOptions): PolicySet {
   const narrowing = createNarrowing(policies);
   const verdicts = policies.map(verdictOf);
   const allowed: Verdict = { kind: 'allow', policy: undefined, audited: [] };
 
   function decide(subject: Subject): Verdict {
+    beginDecision(subject.indices);
     const candidates = narrowing.candidates(subject);
     let audited: Policy[] | undefined;
     for (let at = nextCandidate(candidates, 0); at >= 0; at = nextCandidate(candidates, at + 1)) {
@@ -80,8 +78,14 @@ export function compileSet(
 
   function explain(subject: Subject): readonly Step[] {
     const steps: Step[] = [];
-    for (const policy of policies) {
+    const { indices } = subject;
+    beginDecision(indices);
+    const candidates = narrowing.candidates(subject);
+    for (const [at, policy] of policies.entries()) {
+      const { workLeft } = indices;
       const fault = failing(policy, subject);
+      // A decision does not ask the others, and has as much left for those that it asks.
+      if (nextCandidate(candidates, at) !== at) indices.workLeft = workLeft;
       steps.push({
         policy: policy.name,
         matched: fault === undefined,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { compileGlob, compileGlobs, compilePathGlob } from './glob.ts';
+import { beginsWith, compileGlob, compileGlobs, compilePathGlob, endsWith } from './glob.ts';
 
 test('a star stands for any run of characters, and for none', () => {
   const cases: readonly [string, string, boolean][] = [
@@ -58,4 +58,50 @@ test('in paths a star stays within its segment and two stars do not', () => {
     const segments = path === '' ? [] : path.split('/');
     assert.equal(compilePathGlob(pattern)(segments), expected, `${pattern} ~ /${path}`);
   }
+});
+
+test('a glob on paths says what trying every way says', () => {
+  const part = fc.constantFrom('a', 'b', 'a*', '*', '**');
+  const stands = (parts: readonly string[], path: readonly string[]): boolean => {
+    const [first, ...others] = parts;
+    if (first === undefined) return path.length === 0;
+    if (first === '**') return path.some((_, at) => stands(others, path.slice(at))) || stands(others, []);
+    return path.length > 0 && compileGlob(first)(path[0] ?? '') && stands(others, path.slice(1));
+  };
+  fc.assert(
+    fc.property(
+      fc.array(part, { maxLength: 7 }),
+      fc.array(fc.constantFrom('a', 'b', 'ab'), { maxLength: 8 }),
+      (parts, path) => {
+        assert.equal(compilePathGlob(`/${parts.join('/')}`)(path), stands(parts, path));
+      },
+    ),
+    { numRuns: 5000 },
+  );
+});
+
+test('long texts begin and end as the short ones do', () => {
+  const text = fc.string({ unit: fc.constantFrom('a', 'b'), maxLength: 40 });
+  fc.assert(
+    fc.property(text, text, fc.boolean(), (one, other, nested) => {
+      const [begun, ended] = nested ? [one + other, other + one] : [other, other];
+      assert.equal(beginsWith(begun, one), begun.startsWith(one));
+      assert.equal(endsWith(ended, one), ended.endsWith(one));
+    }),
+  );
+});
+
+test('ten thousand patterns on paths are tried on the deepest path in milliseconds', () => {
+  const globs = Array.from({ length: 10_000 }, (_, at) => compilePathGlob(`/**/a*/**/b${at}/**/c${at}`));
+  const path = Array.from({ length: 32 }, () => 'a');
+  let fastest = Number.POSITIVE_INFINITY;
+  for (let run = 0; run < 5; run++) {
+    const start = performance.now();
+    assert.equal(
+      globs.some((glob) => glob(path)),
+      false,
+    );
+    fastest = Math.min(fastest, performance.now() - start);
+  }
+  assert.ok(fastest < 25, `${fastest} ms`);
 });

@@ -2,7 +2,9 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import {
+  beginDecision,
   compileIndexPatterns,
+  containsPattern,
   covers,
   type IndexExpression,
   type IndexPatterns,
@@ -12,6 +14,7 @@ import {
   parseIndexExpression,
   patternPrefixes,
   resolve,
+  workPerDecision,
 } from './indices.ts';
 
 function patternsOf(...patterns: string[]): IndexPatterns {
@@ -284,7 +287,7 @@ describe('what can not be read, or not in one way', () => {
     });
   }
 
-  test('a list of 1,024 is read, a longer one is not', () => {
+  test('a list of as many items as there may be is read, a longer one is not', () => {
     const list = Array.from({ length: maxIndexItems }, (_, at) => `logs-${at}`).join(',');
     assert.equal(covers(patternsOf('logs-*'), parse(list)), true);
     assert.ok('code' in parseIndexExpression([`${list},logs-x`]));
@@ -356,6 +359,13 @@ const items = fc.oneof(
   { weight: 1, arbitrary: fc.constantFrom('_all', '*', '<_all>', '<_a{now}>', '-a:*') },
 );
 const lists = fc.array(items, { minLength: 1, maxLength: 4 }).map((list) => list.join(','));
+
+const patterns = fc.oneof(
+  { weight: 6, arbitrary: globs },
+  { weight: 1, arbitrary: fc.tuple(globs, globs).map(([cluster, glob]) => `${cluster}:${glob}`) },
+  { weight: 1, arbitrary: fc.tuple(globs, fc.constantFrom('data', 'failures')).map((two) => two.join('::')) },
+);
+const longLists = fc.array(items, { minLength: 1, maxLength: 16 }).map((list) => list.join(','));
 
 /** As slow and as plain as can be. */
 function matches(glob: string, name: string): boolean {
@@ -435,6 +445,56 @@ describe('properties', () => {
     );
   });
 
+  test('long lists of patterns and items are answered as each of them is for itself', () => {
+    fc.assert(
+      fc.property(fc.array(patterns, { maxLength: 16 }), longLists, (sources, list) => {
+        const together = patternsOf(...sources);
+        const alone = sources.map((source) => patternsOf(source));
+        const expression = parse(list);
+        const each = expression.items.map((item) => ({
+          ...expression,
+          items: [item],
+          common: undefined,
+          reach: undefined,
+        }));
+        assert.equal(
+          covers(together, expression),
+          each.every((item) => alone.some((pattern) => covers(pattern, item))),
+        );
+        assert.equal(
+          mayTouch(together, expression),
+          each.some((item) => alone.some((pattern) => mayTouch(pattern, item))),
+        );
+        for (const item of expression.items) {
+          const contained = alone.some((pattern) => containsPattern(pattern, item));
+          assert.equal(containsPattern(together, item), contained);
+        }
+      }),
+      { numRuns: 5000 },
+    );
+  });
+
+  test('what there is no work left to find out is not covered, and may be touched', () => {
+    fc.assert(
+      fc.property(
+        fc.array(patterns, { maxLength: 16 }),
+        longLists,
+        fc.nat(400),
+        (sources, list, workLeft) => {
+          const compiled = patternsOf(...sources);
+          const short = { ...parse(list), workLeft };
+          if (covers(compiled, short)) assert.ok(covers(compiled, parse(list)));
+          short.workLeft = workLeft;
+          if (!mayTouch(compiled, short)) assert.ok(!mayTouch(compiled, parse(list)));
+          short.workLeft = -1;
+          assert.equal(covers(compiled, short), false);
+          assert.equal(mayTouch(compiled, short), true);
+        },
+      ),
+      { numRuns: 5000 },
+    );
+  });
+
   test('whatever comes is read or refused, and the same however often', () => {
     const odd = fc.string({
       unit: fc.constantFrom(...'ab*-:<>{}\\|,_+.\u0000 é\u{1f600}'.split('')),
@@ -467,9 +527,9 @@ test('hostile globs and lists cost milliseconds', { timeout: 20_000 }, () => {
     '::data'.repeat(1000),
     ','.repeat(8000),
     Array.from({ length: 10_000 }, (_, at) => `logs-${at}`).join(','),
-    Array.from({ length: 1024 }, () => '*a*a*a').join(','),
-    Array.from({ length: 1024 }, () => '-*a*a*a').join(','),
-    Array.from({ length: 1024 }, () => 'a*:*a').join(','),
+    Array.from({ length: 512 }, () => '*a*a*a').join(','),
+    Array.from({ length: 512 }, () => '-*a*a*a').join(','),
+    Array.from({ length: 512 }, () => 'a*:*a').join(','),
   ];
   const patterns = patternsOf('*a*a*a*a*b', `${'*ab'.repeat(80)}*`, 'a'.repeat(250), '*:*a*b');
   const took = hostile.map((text) => {
@@ -482,4 +542,80 @@ test('hostile globs and lists cost milliseconds', { timeout: 20_000 }, () => {
     return performance.now() - start;
   });
   assert.ok(Math.max(...took) < 200, took.map(Math.round).join(' '));
+});
+
+describe('a thousand policies and the longest list of a client', { timeout: 60_000 }, () => {
+  const many = (count: number, make: (at: number) => string) =>
+    Array.from({ length: count }, (_, at) => make(at));
+  const names = many(maxIndexItems, (at) => `l${at.toString(36)}`);
+  const aaa = 'a'.repeat(500);
+  /** What each policy asks for, how many policies there are, and the list. */
+  const hostile: readonly (readonly [
+    string,
+    number,
+    (at: number) => readonly string[],
+    readonly string[],
+  ])[] = [
+    ['a pattern each', 1000, (at) => [`x*${at}*zz`], names],
+    ['a pattern each that begins as all items do', 1000, (at) => [`l*${at}*zz`], names],
+    ['1,000 patterns each', 10, (at) => many(1000, (each) => `l*${each}*z${at}`), names],
+    [
+      'names, and wildcards',
+      1000,
+      (at) => many(10, (each) => `s-${at}-${each}`),
+      names.map((name) => `*${name}`),
+    ],
+    [
+      'ends, and wildcards',
+      1000,
+      (at) => many(10, (each) => `*-${at}-${each}`),
+      names.map((name) => `*${name}x`),
+    ],
+    [
+      'long searches',
+      1000,
+      (at) => many(10, (each) => `*aaab${at}${each}*`),
+      many(30, (at) => `${aaa}${at}`),
+    ],
+    [
+      'heads within heads',
+      1000,
+      (at) => many(10, (each) => `${aaa.slice(at % 100)}*z${each}`),
+      many(30, (at) => `${aaa}${at}`),
+    ],
+    ['clusters', 1000, (at) => many(10, (each) => `*r${at}-${each}:x`), names.map((name) => `*${name}:x`)],
+  ];
+  for (const [what, count, make, list] of hostile) {
+    test(`${what}: all of it is answered in milliseconds`, () => {
+      const policies = many(count, String).map((_, at) => patternsOf(...make(at)));
+      const expression = parse(list.join(','));
+      let fastest = Number.POSITIVE_INFINITY;
+      for (let run = 0; run < 5; run++) {
+        beginDecision(expression);
+        const start = performance.now();
+        for (const policy of policies) mayTouch(policy, expression);
+        for (const policy of policies) covers(policy, expression);
+        fastest = Math.min(fastest, performance.now() - start);
+      }
+      assert.ok(fastest < 25, `${fastest} ms`);
+    });
+  }
+
+  test('names and prefixes are looked up, and leave most of the work undone', () => {
+    const policies = many(1000, (at) => (at % 2 === 0 ? `secret-${at}` : `secret-${at}-*`)).map((one) =>
+      patternsOf(one),
+    );
+    const expression = parse(names.join(','));
+    assert.equal(
+      policies.some((policy) => mayTouch(policy, expression)),
+      false,
+    );
+    assert.ok(expression.workLeft > 0.9 * workPerDecision, `${expression.workLeft}`);
+    beginDecision(expression);
+    for (let at = 0; at < 1000; at++) assert.ok(covers(patternsOf('l*', `x-${at}`), expression));
+    assert.ok(expression.workLeft > 0.9 * workPerDecision, `${expression.workLeft}`);
+    beginDecision(expression);
+    assert.ok(covers(patternsOf(...many(999, (at) => `l*${at}zz`), 'l*'), expression));
+    assert.ok(expression.workLeft > 0.9 * workPerDecision, `${expression.workLeft}`);
+  });
 });

@@ -4,60 +4,120 @@
  * make of each form, and where they differ, is in docs/index-expressions.md.
  */
 import { type Failure, failure } from '../errors.ts';
-import { compileGlob, type Glob } from './glob.ts';
-import { literalHead, overlap } from './index-glob.ts';
+import { compileGlob } from './glob.ts';
+import { GlobSet, literalHead, type Work } from './index-glob.ts';
 import { type IndexTerm, isPlain, readTerm } from './index-term.ts';
 
 /** A compiled list of `match.indices` patterns of one policy. */
 export interface IndexPatterns {
   readonly sources: readonly string[];
-  readonly compiled: readonly IndexPattern[];
-}
-
-interface IndexPattern extends IndexItem {
-  readonly containsGlob: Glob;
-  /** Undefined is this cluster. */
-  readonly containsRemote: Glob | undefined;
+  /** In the order of `sources`. */
+  readonly items: readonly IndexItem[];
+  readonly groups: Groups;
 }
 
 export type CompiledPatterns =
   | { readonly kind: 'compiled'; readonly patterns: IndexPatterns }
   | { readonly kind: 'wrong'; readonly pattern: string; readonly wrong: string; readonly fix: string };
 
-/** What a request may touch, by name. */
+/** What a request may touch, or a pattern matches, by name. */
 export type IndexItem = Pick<IndexTerm, 'remote' | 'glob' | 'selector'>;
 
+/** Items that differ in nothing but their globs. */
+interface Group {
+  readonly selector: IndexItem['selector'];
+  readonly globs: GlobSet;
+}
+
+interface RemoteGroup extends Group {
+  /** Of one. */
+  readonly remote: GlobSet;
+}
+
+interface Groups {
+  readonly local: readonly Group[];
+  readonly remote: readonly RemoteGroup[];
+}
+
 /** What a request names, parsed once per request and shared by all policies. */
-export interface IndexExpression {
+export interface IndexExpression extends Work {
   /** Everything that may be touched is in one of them. Never empty. */
   readonly items: readonly IndexItem[];
   /** Whether that is every index of this cluster; `*` is then among the items. */
   readonly all: boolean;
   /** As given, for `resolve`. */
   readonly values: readonly string[];
+  /** What all of several items begin with, where none is of a remote cluster or has a selector. */
+  readonly common: string | undefined;
+  /** What may be touched, made when it is first asked for. */
+  reach: Groups | undefined;
 }
 
-/** More items in one request are refused. */
-export const maxIndexItems = 1024;
+/** More items in one request are refused. Servers take lines of 4 KiB, so that names of seven characters fit. */
+export const maxIndexItems = 512;
+
+/**
+ * What all policies together may spend on one request's items, about 5 ms at worst. A thousand policies of a name
+ * or a prefix spend a twentieth of it on 512 items; a policy of 1,000 patterns that all begin alike spends it on 250.
+ */
+export const workPerDecision = 250_000;
+
+/** To be called before the first policy is asked: requests for the same share an expression. */
+export function beginDecision(expression: IndexExpression): void {
+  expression.workLeft = workPerDecision;
+}
 
 const everything: IndexItem = { remote: undefined, glob: '*', selector: undefined };
-const allOfThem: IndexExpression = { items: [everything], all: true, values: [] };
+const allOfThem = expressionOf([everything], true, []);
+
+function expressionOf(items: readonly IndexItem[], all: boolean, values: readonly string[]): IndexExpression {
+  return { items, all, values, common: commonBeginning(items), workLeft: workPerDecision, reach: undefined };
+}
+
+function commonBeginning(items: readonly IndexItem[]): string | undefined {
+  let common = items[0]?.glob;
+  if (common === undefined || items.length === 1 || !items.every(isLocalData)) return undefined;
+  for (const { glob } of items) {
+    let length = 0;
+    while (length < common.length && common[length] === glob[length]) length++;
+    common = common.slice(0, length);
+  }
+  return common;
+}
 
 /**
  * Compiles patterns: names with `*` for any run of characters, `cluster:name` for remote ones, `name::failures`
  * for the failure stores of data streams. Exclusions and date math are wrong in a policy.
  */
 export function compileIndexPatterns(patterns: readonly string[]): CompiledPatterns {
-  const compiled: IndexPattern[] = [];
+  const items: IndexItem[] = [];
   for (const pattern of patterns) {
     const read = readPattern(pattern);
     if ('wrong' in read) return { kind: 'wrong', pattern, ...read };
-    compiled.push(read);
+    items.push(read);
   }
-  return { kind: 'compiled', patterns: { sources: patterns, compiled } };
+  return { kind: 'compiled', patterns: { sources: patterns, items, groups: group(items) } };
 }
 
-function readPattern(pattern: string): IndexPattern | { readonly wrong: string; readonly fix: string } {
+function group(items: readonly IndexItem[]): Groups {
+  const groups = new Map<string, { readonly of: IndexItem; readonly globs: string[] }>();
+  for (const item of items) {
+    const key = `${item.remote ?? ''}:${item.selector ?? ''}`;
+    const found = groups.get(key);
+    if (found === undefined) groups.set(key, { of: item, globs: [item.glob] });
+    else found.globs.push(item.glob);
+  }
+  const local: Group[] = [];
+  const remote: RemoteGroup[] = [];
+  for (const { of, globs } of groups.values()) {
+    const made = { selector: of.selector, globs: new GlobSet(globs) };
+    if (of.remote === undefined) local.push(made);
+    else remote.push({ ...made, remote: new GlobSet([of.remote]) });
+  }
+  return { local, remote };
+}
+
+function readPattern(pattern: string): IndexItem | { readonly wrong: string; readonly fix: string } {
   if (pattern.includes(',')) {
     return { wrong: 'it holds a comma', fix: 'make each name an item of the list' };
   }
@@ -74,13 +134,7 @@ function readPattern(pattern: string): IndexPattern | { readonly wrong: string; 
     };
   }
   const { remote, glob } = term;
-  return {
-    remote,
-    glob,
-    selector: pattern.endsWith('::data') ? 'data' : term.selector,
-    containsGlob: compileGlob(glob),
-    containsRemote: remote === undefined ? undefined : compileGlob(remote),
-  };
+  return { remote, glob, selector: pattern.endsWith('::data') ? 'data' : term.selector };
 }
 
 /**
@@ -91,12 +145,11 @@ function readPattern(pattern: string): IndexPattern | { readonly wrong: string; 
 export function parseIndexExpression(values: readonly string[]): IndexExpression | Failure {
   const only = values[0];
   if (only === undefined) return allOfThem;
+  if (values.length === 1 && isPlain(only) && !only.includes('**')) {
+    return expressionOf([{ remote: undefined, glob: only, selector: undefined }], only === '*', values);
+  }
   const items: IndexItem[] = [];
   let all = false;
-  if (values.length === 1 && isPlain(only) && !only.includes('**')) {
-    items.push({ remote: undefined, glob: only, selector: undefined });
-    return { items, all: only === '*', values };
-  }
   let read = 0;
   for (const value of values) {
     const terms = readList(value, maxIndexItems - read);
@@ -111,7 +164,7 @@ export function parseIndexExpression(values: readonly string[]): IndexExpression
   }
   const wildcard = items.some((item) => item.glob === '*' && isLocalData(item));
   if (all && !wildcard) items.push(everything);
-  return { items, all: all || wildcard, values };
+  return expressionOf(items, all || wildcard, values);
 }
 
 function readList(value: string, most: number): readonly IndexTerm[] | Failure {
@@ -145,38 +198,84 @@ function isLocalData(item: IndexItem): boolean {
 
 /**
  * Whether every index that the expression can touch is matched by one of the patterns. Sound, and exact but for
- * exclusions, which only ever narrow and are ignored.
+ * exclusions, which only ever narrow and are ignored, and for what there is no work left to find out.
  */
-export function covers(patterns: IndexPatterns, expression: IndexExpression): boolean {
-  for (const item of expression.items) if (!coversItem(patterns, item)) return false;
+export function covers({ groups }: IndexPatterns, expression: IndexExpression): boolean {
+  const { common } = expression;
+  if (
+    common !== undefined &&
+    groups.local.some((group) => asksFor(group, undefined) && group.globs.containsAllWith(common, expression))
+  ) {
+    return true;
+  }
+  for (const { remote, glob, selector } of expression.items) {
+    if (expression.workLeft < 0) return false;
+    const covered =
+      remote === undefined
+        ? groups.local.some((group) => asksFor(group, selector) && group.globs.contains(glob, expression))
+        : groups.remote.some(
+            (group) =>
+              group.remote.contains(remote, expression) &&
+              asksFor(group, selector) &&
+              group.globs.contains(glob, expression),
+          );
+    if (!covered) return false;
+  }
   return true;
 }
 
-function coversItem({ compiled }: IndexPatterns, { remote, glob, selector }: IndexItem): boolean {
-  for (const pattern of compiled) {
-    if (pattern.selector !== selector && (pattern.selector !== 'data' || selector !== undefined)) continue;
-    if (!pattern.containsGlob(glob)) continue;
-    const { containsRemote } = pattern;
-    if (remote === undefined ? containsRemote === undefined : containsRemote?.(remote)) return true;
-  }
-  return false;
+function asksFor(group: Group, selector: IndexItem['selector']): boolean {
+  return group.selector === selector || (group.selector === 'data' && selector === undefined);
 }
 
 /**
  * Whether there may be an index that the expression can touch and one of the patterns matches: what a policy that
- * denies has to ask. It errs to the other side: exclusions are ignored here as well.
+ * denies has to ask. It errs to the other side: exclusions are ignored here as well, and where there is no work
+ * left to find out, there may.
  */
-export function mayTouch(patterns: IndexPatterns, expression: IndexExpression): boolean {
-  return expression.items.some((item) => patterns.compiled.some((pattern) => meets(pattern, item)));
+export function mayTouch({ groups }: IndexPatterns, expression: IndexExpression): boolean {
+  if (expression.workLeft < 0) return true;
+  expression.reach ??= group(expression.items.map(reachOf));
+  const { local, remote } = expression.reach;
+  return (
+    groups.local.some((own) =>
+      local.some((other) => catches(own, other) && own.globs.meets(other.globs, expression)),
+    ) || groups.remote.some((own) => mayTouchRemote(own, remote, expression))
+  );
 }
 
-function meets(pattern: IndexPattern, { remote, glob, selector }: IndexItem): boolean {
-  if (pattern.selector !== undefined && pattern.selector !== (selector ?? 'data')) return false;
-  if ((pattern.remote === undefined) !== (remote === undefined)) return false;
-  if (!overlap(pattern.remote ?? '', remote ?? '')) return false;
-  // A server that knows no selectors may search everything instead; see readTerm.
-  const reach = selector !== undefined && glob.includes('*') ? '*' : glob;
-  return overlap(pattern.glob, reach);
+/** Of remote clusters each may be named by an item of its own, so that they are not looked up but compared. */
+function mayTouchRemote(own: RemoteGroup, others: readonly RemoteGroup[], work: Work): boolean {
+  for (const other of others) {
+    work.workLeft -= 8;
+    if (work.workLeft < 0) return true;
+    if (!own.remote.meets(other.remote, work) || !catches(own, other)) continue;
+    if (own.globs.meets(other.globs, work)) return true;
+  }
+  return false;
+}
+
+function catches(own: Group, { selector = 'data' }: Group): boolean {
+  return own.selector === undefined || own.selector === selector;
+}
+
+/** A server that knows no selectors may search everything instead; see readTerm. */
+function reachOf(item: IndexItem): IndexItem {
+  return item.selector !== undefined && item.glob.includes('*') ? { ...item, glob: '*' } : item;
+}
+
+/** Whether one of the patterns, with the same selector, matches all that a pattern of another policy does. */
+export function containsPattern({ groups }: IndexPatterns, pattern: IndexItem): boolean {
+  const unbounded: Work = { workLeft: Number.POSITIVE_INFINITY };
+  const { remote, glob, selector } = pattern;
+  return remote === undefined
+    ? groups.local.some((own) => own.selector === selector && own.globs.contains(glob, unbounded))
+    : groups.remote.some(
+        (own) =>
+          own.selector === selector &&
+          own.remote.contains(remote, unbounded) &&
+          own.globs.contains(glob, unbounded),
+      );
 }
 
 /**
@@ -191,7 +290,7 @@ export function literalPrefix(expression: IndexExpression): string | undefined {
 
 /** What all names that a pattern matches begin with, `cluster:` included, in the order of `sources`. */
 export function patternPrefixes(patterns: IndexPatterns): readonly string[] {
-  return patterns.compiled.map(prefixOf);
+  return patterns.items.map(prefixOf);
 }
 
 function prefixOf({ remote, glob }: IndexItem): string {

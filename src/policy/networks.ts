@@ -6,11 +6,10 @@ export type AddressBits = string;
 
 /** Undefined for what is no address. An IPv4 address mapped into IPv6 counts as IPv4, as dual-stack listeners show it. */
 export function addressBits(address: string): AddressBits | undefined {
-  if (isIPv4(address)) return `4${address.split('.').map(octetBits).join('')}`;
+  if (isIPv4(address)) return `4${bitsOfIPv4(address)}`;
   const plain = address.split('%', 1)[0] ?? '';
   if (!isIPv6(plain)) return undefined;
-  const groups = expand(plain);
-  const bits = groups.map((group) => group.toString(2).padStart(16, '0')).join('');
+  const bits = bitsOfIPv6(plain);
   return bits.startsWith(mappedPrefix) ? `4${bits.slice(mappedPrefix.length)}` : `6${bits}`;
 }
 
@@ -29,20 +28,36 @@ export function networkBits(block: string): AddressBits | undefined {
   return kept < 0 || kept > bits.length - 1 ? undefined : bits.slice(0, 1 + kept);
 }
 
-function octetBits(octet: string): string {
-  return Number(octet).toString(2).padStart(8, '0');
+/** A set may hold a hundred thousand blocks. */
+const octets = Array.from({ length: 256 }, (_, octet) => octet.toString(2).padStart(8, '0'));
+
+function bitsOfIPv4(address: string): string {
+  let bits = '';
+  for (const octet of address.split('.')) bits += octets[Number(octet)];
+  return bits;
 }
 
-/** Eight groups of sixteen bits. */
-function expand(address: string): readonly number[] {
-  const dotted = address.replace(/(\d+)\.(\d+)\.(\d+)\.(\d+)$/, (_all, a, b, c, d) => {
+/** Eight groups of sixteen bits, of which `::` stands for as many as are missing. */
+function bitsOfIPv6(address: string): string {
+  const [head = '', tail] = (address.includes('.') ? withoutDots(address) : address).split('::');
+  const front = bitsOfGroups(head);
+  const back = tail === undefined ? '' : bitsOfGroups(tail);
+  return front + back.padStart(128 - front.length, '0');
+}
+
+function withoutDots(address: string): string {
+  return address.replace(/(\d+)\.(\d+)\.(\d+)\.(\d+)$/, (_all, a, b, c, d) => {
     const group = (high: string, low: string) => (Number(high) * 256 + Number(low)).toString(16);
     return `${group(a, b)}:${group(c, d)}`;
   });
-  const [head = '', tail] = dotted.split('::');
-  const groupsOf = (part: string) =>
-    part === '' ? [] : part.split(':').map((group) => Number.parseInt(group, 16));
-  const front = groupsOf(head);
-  const back = tail === undefined ? [] : groupsOf(tail);
-  return [...front, ...Array<number>(8 - front.length - back.length).fill(0), ...back];
+}
+
+function bitsOfGroups(part: string): string {
+  if (part === '') return '';
+  let bits = '';
+  for (const text of part.split(':')) {
+    const group = Number.parseInt(text, 16);
+    bits += `${octets[group >> 8]}${octets[group & 255]}`;
+  }
+  return bits;
 }

@@ -27,6 +27,8 @@ export interface ReaderOptions {
   /** Milliseconds. */
   readonly idleTimeout?: number;
   readonly timeout?: number;
+  /** MiB of its heap; a set within the bounds of bounds.ts takes a third of it. */
+  readonly memory?: number;
 }
 
 interface Child {
@@ -36,7 +38,7 @@ interface Child {
 }
 
 export function createReaderProcess(options: ReaderOptions): ReaderProcess {
-  const { command, clusters, idleTimeout = 5000, timeout = 30_000 } = options;
+  const { clusters, idleTimeout = 5000, timeout = 30_000 } = options;
   let child: Child | undefined;
   let idle: NodeJS.Timeout | undefined;
 
@@ -45,11 +47,15 @@ export function createReaderProcess(options: ReaderOptions): ReaderProcess {
     child?.process.kill();
     child = undefined;
   };
+  /** One that was stopped ends later, when another may have taken its place. */
+  const onEnd = (ended: Child): void => {
+    if (child === ended) stop();
+  };
 
   return {
     async read(texts) {
       clearTimeout(idle);
-      const reader = child ?? start(command, () => stop());
+      const reader = child ?? start(options, onEnd);
       child = reader;
       reader.answer = Promise.withResolvers();
       const request: ReadRequest = { texts, clusters };
@@ -69,9 +75,9 @@ export function createReaderProcess(options: ReaderOptions): ReaderProcess {
   };
 }
 
-function start(command: readonly string[], onEnd: () => void): Child {
+function start({ command, memory = 512 }: ReaderOptions, onEnd: (ended: Child) => void): Child {
   // Policies name secrets of the environment, but only the proxy itself may see them.
-  const process = spawn(globalThis.process.execPath, command, {
+  const process = spawn(globalThis.process.execPath, [`--max-old-space-size=${memory}`, ...command], {
     stdio: ['pipe', 'pipe', 'inherit'],
     env: {},
   });
@@ -79,16 +85,26 @@ function start(command: readonly string[], onEnd: () => void): Child {
   child.answer.promise.catch(() => {});
   const fail = (why: string): void => {
     child.answer.reject(new Error(`the reader of policies ${why}`));
-    onEnd();
+    onEnd(child);
   };
   process.on('error', (error) => fail(`can't be started: ${error.message}`));
-  process.on('exit', (code, signal) => fail(`ended (${signal ?? code})`));
+  process.on('exit', (code, signal) => fail(howItEnded(signal ?? code, memory)));
   process.stdin?.on('error', () => {});
   if (process.stdout)
     createInterface({ input: process.stdout }).on('line', (line) => child.answer.resolve(line));
   // It must not keep the proxy from ending.
   process.unref();
   return child;
+}
+
+/** V8 aborts where its heap is full, the kernel kills where the container's memory is. */
+function howItEnded(by: NodeJS.Signals | number | null, memory: number): string {
+  if (by === 'SIGABRT')
+    return `ran out of its ${memory} MiB of memory (SIGABRT); use fewer or shorter policies`;
+  if (by === 'SIGKILL') {
+    return `was killed (SIGKILL), as the kernel does where memory runs out; give the container ${memory} MiB more, or use fewer or shorter policies`;
+  }
+  return `ended (${by})`;
 }
 
 /** JSON has no Infinity: it is written as null, and nothing else in a document is. */

@@ -3,26 +3,47 @@ import { assertsUser } from '../http1/field-names.ts';
 import type { FieldNames } from '../http1/forward.ts';
 import type { HeaderChanges } from './document.ts';
 
-/** Fields that say who is asking: whoever sends them with the server's trust behind them is that user. */
-const identifying: readonly string[] = [
+/** Fields that carry credentials. No server shows one in an answer. With `-` for `_`, as the next. */
+const credentials: ReadonlySet<string> = new Set([
   'authorization',
   'proxy-authorization',
   'cookie',
-  // Elasticsearch: run as another user, and the credentials of the second leg.
-  'es-security-runas-user',
+  'x-api-key',
+  // Elasticsearch: the credentials of the second leg.
   'es-secondary-authorization',
   'es-client-authentication',
-  // OpenSearch: impersonation.
-  'opendistro_security_impersonate_as',
-];
+]);
+
+/** Fields that name the user for whom the server takes the request: run-as of Elasticsearch and of OpenSearch. */
+const impersonating: ReadonlySet<string> = new Set([
+  'es-security-runas-user',
+  'opendistro-security-impersonate-as',
+]);
+
+/** Whether a field, by its name in lower case, carries credentials and nothing else. */
+export function carriesCredentials(key: string): boolean {
+  return credentials.has(key.replaceAll('_', '-'));
+}
+
+/** Whether a field, by its name in lower case, says who the user is; that is no secret. */
+export function namesUser(key: string): boolean {
+  return impersonating.has(key.replaceAll('_', '-')) || assertsUser(key);
+}
+
+/**
+ * Whether a field, by its name in lower case, may be given a secret. Others may come back to the client: servers
+ * send `X-Opaque-Id` as it came, and quote `Accept` and `Content-Type` in errors.
+ */
+export function mayCarrySecret(key: string): boolean {
+  return carriesCredentials(key) || (!namesUser(key) && /-(?:token|key|secret|authorization)$/.test(key));
+}
 
 /** Whether the server will take the request for someone whom Sluice vouches for. */
 export function sendsCredentials({ set }: HeaderChanges): boolean {
-  return set.some(({ name, value }) => value.kind !== 'text' || isIdentifying(name.toLowerCase()));
-}
-
-function isIdentifying(key: string): boolean {
-  return identifying.includes(key) || assertsUser(key);
+  return set.some(({ name, value }) => {
+    const key = name.toLowerCase();
+    return value.kind !== 'text' || carriesCredentials(key) || namesUser(key);
+  });
 }
 
 /**
@@ -35,7 +56,7 @@ export function droppedFields(changes: HeaderChanges): FieldNames {
     [
       ...changes.remove,
       ...changes.set.map(({ name }) => name.toLowerCase()),
-      ...(alone ? identifying : []),
+      ...(alone ? [...credentials, ...impersonating] : []),
     ].flatMap(spellings),
   );
   return alone ? { has: (key) => names.has(key) || assertsUser(key) } : names;

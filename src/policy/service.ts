@@ -128,7 +128,7 @@ export async function createPolicyService(options: PolicyServiceOptions): Promis
 
 /** What is in effect before any set was read. */
 function startingSet(fallback: 'allow' | 'deny'): PolicySet {
-  return compileSet([], [], { version: '', fallback });
+  return compileSet([], { version: '', fallback });
 }
 
 /** How a client may authenticate (RFC 7617, RFC 6750); where Sluice verifies nobody, the server knows users. */
@@ -149,6 +149,11 @@ function tell(event: StoreEvent, log: PolicyServiceOptions['log']): void {
     case 'refused': {
       const { version, problems } = event;
       log.error({ version, problems }, 'policies: a set was refused, nothing has changed');
+      break;
+    }
+    case 'unread': {
+      const { version, why, retry } = event;
+      log.error({ version, why, retry }, 'policies: a set could not be read, nothing has changed');
       break;
     }
     case 'unreachable':

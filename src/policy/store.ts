@@ -26,7 +26,7 @@ export interface TextProblem {
 
 export interface StoreOptions {
   readonly source: PolicySource;
-  /** Rejects only when it could not read at all. */
+  /** Rejects only when it could not read at all: then it is asked again, less and less often. */
   readonly read: (texts: readonly SourceText[]) => Promise<Reading>;
   readonly fallback: 'allow' | 'deny';
   readonly secrets: SecretsOptions;
@@ -44,6 +44,8 @@ export type StoreEvent =
       readonly warnings: readonly string[];
     }
   | { readonly kind: 'refused'; readonly version: string; readonly problems: readonly string[] }
+  /** Nothing is known of the set: it is read again in `retry` milliseconds. */
+  | { readonly kind: 'unread'; readonly version: string; readonly why: string; readonly retry: number }
   | { readonly kind: 'unreachable'; readonly source: string; readonly why: string };
 
 export interface StoreState {
@@ -54,7 +56,7 @@ export interface StoreState {
   readonly since: number | undefined;
   readonly accepted: number;
   readonly refused: number;
-  /** Of the newest snapshot, where it was refused: a set that is in effect is an older one. */
+  /** Of the newest snapshot, where it was refused or not read: a set that is in effect is an older one. */
   readonly problems: readonly string[];
   readonly unreachable: string | undefined;
 }
@@ -66,14 +68,19 @@ export interface PolicyStore {
   close(): void;
 }
 
+type ReadSnapshot = Extract<Snapshot, { kind: 'read' }>;
+
 interface Tried {
-  readonly snapshot: Snapshot & { kind: 'read' };
+  readonly snapshot: ReadSnapshot;
   readonly documents: readonly PolicyDocument[];
   readonly fingerprint: string;
 }
 
 /** Secrets that policies send are rotated under their files' names. */
 const secretsInterval = 2000;
+/** Milliseconds until a set that could not be read is read again: doubled each time. */
+const firstRetry = 1000;
+const longestRetry = 30_000;
 
 export function createStore(options: StoreOptions): PolicyStore {
   const { source, tell } = options;
@@ -87,11 +94,14 @@ export function createStore(options: StoreOptions): PolicyStore {
     problems: [],
     unreachable: undefined,
   };
-  let next: (Snapshot & { kind: 'read' }) | undefined;
+  let next: ReadSnapshot | undefined;
   /** The newest snapshot that was read, whatever became of it: with other secrets it may be another set. */
   let tried: Tried | undefined;
   let working = false;
   let open = true;
+  let retry: NodeJS.Timeout | undefined;
+  /** Of the newest snapshot, in a row. */
+  let failures = 0;
 
   /** The newest snapshot is the one that counts: those that came while another was read are passed over. */
   async function work(): Promise<void> {
@@ -100,34 +110,60 @@ export function createStore(options: StoreOptions): PolicyStore {
     while (next !== undefined && open) {
       const snapshot = next;
       next = undefined;
-      await take(snapshot);
+      const reading = await options.read(snapshot.texts).catch((error: unknown) => String(error));
+      if (!open) break;
+      if (typeof reading === 'string') {
+        tryAgain(snapshot, reading);
+        continue;
+      }
+      failures = 0;
+      await take(snapshot, reading);
     }
     working = false;
   }
 
-  async function take(snapshot: Snapshot & { kind: 'read' }): Promise<void> {
-    const { texts, version } = snapshot;
+  /** A source says the same thing once, so that nobody else would ask for it again. */
+  function tryAgain(snapshot: ReadSnapshot, why: string): void {
+    // What came meanwhile is read at once instead.
+    if (next !== undefined) return;
+    const wait = Math.min(firstRetry * 2 ** failures++, longestRetry);
+    state = { ...state, problems: [`policies can't be read: ${why}`], unreachable: undefined };
+    tell({ kind: 'unread', version: snapshot.version, why, retry: wait });
+    retry = setTimeout(() => put(snapshot), wait);
+  }
+
+  function put(snapshot: ReadSnapshot): void {
+    clearTimeout(retry);
+    retry = undefined;
+    next = snapshot;
+    void work();
+  }
+
+  async function take(snapshot: ReadSnapshot, reading: Reading): Promise<void> {
+    const { version } = snapshot;
     try {
-      const reading = await options.read(texts);
       tried = { snapshot, documents: [], fingerprint: '' };
       if (reading.kind === 'invalid') return refuse(snapshot, reading.problems);
-      const { documents, warnings } = reading;
+      const { documents } = reading;
+      const emptied = documents.length === 0 && state.set !== undefined && state.set.policies.length > 0;
+      if (emptied && options.fallback === 'allow') return refuse(snapshot, [wouldOpenAll]);
       tried = { snapshot, documents, fingerprint: secretsFingerprint(documents, options.secrets) };
       const built: Built = await buildSet(documents, { ...options, version });
-      if (built.kind === 'wrong') return refuse(snapshot, built.problems.map(toTextProblem));
       if (!open) return;
+      if (built.kind === 'wrong') return refuse(snapshot, built.problems.map(toTextProblem));
       options.onSwap(built.set);
       const accepted = state.accepted + 1;
       state = { ...state, set: built.set, since: Date.now(), accepted, problems: [], unreachable: undefined };
       source.report?.({ version, accepted: true, problems: new Map() });
+      const warnings = emptied ? [...reading.warnings, letsNothingIn] : reading.warnings;
       tell({ kind: 'accepted', version, policies: documents.length, warnings });
       onFirst();
     } catch (error) {
-      refuse(snapshot, [{ source: '', message: `policies can't be read: ${String(error)}` }]);
+      refuse(snapshot, [{ source: '', message: `policies can't be put into effect: ${String(error)}` }]);
     }
   }
 
-  function refuse({ version }: Snapshot & { kind: 'read' }, found: readonly TextProblem[]): void {
+  function refuse({ version }: ReadSnapshot, found: readonly TextProblem[]): void {
     const problems = found.map(({ message }) => message);
     state = { ...state, refused: state.refused + 1, problems, unreachable: undefined };
     const bySource = Map.groupBy(found, (problem) => problem.source);
@@ -141,9 +177,10 @@ export function createStore(options: StoreOptions): PolicyStore {
   }
 
   source.start((snapshot) => {
+    if (!open) return;
     if (snapshot.kind === 'read') {
-      next = snapshot;
-      void work();
+      failures = 0;
+      put(snapshot);
       return;
     }
     state = { ...state, unreachable: snapshot.why };
@@ -151,10 +188,9 @@ export function createStore(options: StoreOptions): PolicyStore {
   });
 
   const timer = setInterval(() => {
-    if (tried === undefined || next !== undefined || working) return;
+    if (tried === undefined || next !== undefined || working || retry !== undefined) return;
     if (secretsFingerprint(tried.documents, options.secrets) === tried.fingerprint) return;
-    next = tried.snapshot;
-    void work();
+    put(tried.snapshot);
   }, secretsInterval).unref();
 
   return {
@@ -165,10 +201,20 @@ export function createStore(options: StoreOptions): PolicyStore {
     close() {
       open = false;
       clearInterval(timer);
+      clearTimeout(retry);
       source.close();
     },
   };
 }
+
+/** A mistake of whoever fills the source, most likely: the first set may be empty, but no set becomes so. */
+const wouldOpenAll: TextProblem = {
+  source: '',
+  message:
+    'the source holds no policies any more; with policies.default: allow that would let everything in; put a policy into it or set default: deny',
+};
+const letsNothingIn =
+  'the source holds no policies any more; with policies.default: deny nothing is let in; put a policy into it';
 
 function toTextProblem({ document, path, wrong, fix }: BuildProblem): TextProblem {
   const { source, line, column } = document.origin;

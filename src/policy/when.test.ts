@@ -43,6 +43,16 @@ describe('when', { timeout }, () => {
     principal: { ...request.principal, claims },
   });
 
+  it('tells what an expression may cost, and nothing of one that is refused', () => {
+    const [cheap, loop] = [
+      when.cost('request.method == "GET"'),
+      when.cost('request.indices.all(i, i != "a")'),
+    ];
+    assert.ok(cheap > 0 && cheap < 1, `${cheap}`);
+    assert.ok(loop > 10 && loop < 200, `${loop}`);
+    assert.equal(when.cost('request.metod == "GET"'), 0);
+  });
+
   it('sees every part of the request', () => {
     for (const source of [
       'request.method == "POST"',

@@ -4,6 +4,8 @@ import { read, refuse } from '../../config/quantities.ts';
 import type { Reading } from '../../config/units.ts';
 import { hopByHop } from '../../http1/field-names.ts';
 import type { HeaderValue } from '../document.ts';
+import { carriesCredentials, mayCarrySecret, namesUser } from '../server-fields.ts';
+import { maxItems } from './bounds.ts';
 import {
   headerNamePattern,
   readFieldText,
@@ -25,14 +27,6 @@ const own: ReadonlySet<string> = new Set([
   'x-forwarded-for',
   'x-forwarded-host',
   'x-forwarded-proto',
-]);
-
-/** Whose values are credentials, which a document would show to whoever may read it. */
-const secret: ReadonlySet<string> = new Set([
-  'authorization',
-  'cookie',
-  'es-secondary-authorization',
-  'es-client-authentication',
 ]);
 
 function readChangeable(text: string): Reading<string> {
@@ -61,11 +55,14 @@ const headerSet = z
       .meta({ description: 'Printable ASCII; no credentials', writeOnly: true, examples: ['team-a'] }),
     fromFile: read(readSecretFile)
       .optional()
-      .meta({ description: 'A file inside policies.secrets.directory', examples: ['hot/credentials'] }),
+      .meta({
+        description: 'A file inside policies.secrets.directory; for credentials alone',
+        examples: ['hot/credentials'],
+      }),
     fromEnv: read(readSecretVariable)
       .optional()
       .meta({
-        description: "A variable of the proxy's environment",
+        description: "A variable of the proxy's environment; for credentials alone",
         pattern: variablePattern,
         examples: ['SLUICE_SECRET_HOT'],
       }),
@@ -74,19 +71,46 @@ const headerSet = z
   .check((context) => {
     if (context.issues.length > 0) return;
     const { name, ...sources } = context.value;
-    const given = Object.keys(sources);
-    if (given.length !== 1) {
-      const wrong = given.length === 0 ? 'has no value' : `has ${given.join(' and ')}`;
+    const [source, ...others] = Object.keys(sources);
+    if (source === undefined || others.length > 0) {
+      const given = [source, ...others].join(' and ');
+      const wrong = source === undefined ? 'has no value' : `has ${given}`;
       refuse(context, { wrong, fix: 'write one of value, fromFile, fromEnv' });
-    } else if (sources.value !== undefined && secret.has(name.toLowerCase())) {
-      const fix = 'write fromFile or fromEnv instead';
-      refuse(context, { wrong: 'shows a credential to all who read the policy', fix, path: ['value'] });
+      return;
     }
+    const misplaced = source === 'value' ? openly(name) : secretly(name);
+    if (misplaced !== undefined) refuse(context, { ...misplaced, path: [source] });
   })
   .transform(({ name, value, fromFile, fromEnv }) => ({
     name,
     value: headerValue(value, fromFile, fromEnv),
   }));
+
+interface Misplaced {
+  readonly wrong: string;
+  readonly fix: string;
+}
+
+/** Why a field may not be given a text, which a document shows to whoever may read it. */
+function openly(name: string): Misplaced | undefined {
+  if (!carriesCredentials(name.toLowerCase())) return undefined;
+  return {
+    wrong: 'shows a credential to all who read the policy',
+    fix: 'write fromFile or fromEnv instead',
+  };
+}
+
+/** Why a field may not be given a secret, which it could carry back to clients. */
+function secretly(name: string): Misplaced | undefined {
+  const key = name.toLowerCase();
+  if (mayCarrySecret(key)) return undefined;
+  if (namesUser(key))
+    return { wrong: `hides whom ${key} names, which is no secret`, fix: 'write value instead' };
+  return {
+    wrong: `puts a secret into ${key}, which servers may show to clients`,
+    fix: 'write value instead, or send it as authorization, cookie or a name that ends in -token, -key, -secret or -authorization',
+  };
+}
 
 function headerValue(
   text: string | undefined,
@@ -102,11 +126,13 @@ export const headersSchema = z
     set: z
       .array(headerSet)
       .min(1)
+      .max(maxItems)
       .optional()
       .describe("Fields to send, in place of the client's of the same name"),
     remove: z
       .array(read(readChangeable).meta({ ...name, examples: ['x-debug'] }))
       .min(1)
+      .max(maxItems)
       .optional()
       .describe('Names of fields that are not passed on'),
   })

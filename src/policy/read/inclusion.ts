@@ -3,7 +3,7 @@
  * is no request that the other matches and it does not; where it can't tell, it says no.
  */
 import { parseRequestHead } from '../../http1/request-head.ts';
-import { compileConditions, type Sense, senseOf } from '../conditions.ts';
+import { compileConditions, explicitIndex, type Sense, senseOf } from '../conditions.ts';
 import type {
   HeaderMatch,
   LengthMatch,
@@ -15,7 +15,7 @@ import type {
 import { endpointTable } from '../endpoint-table.ts';
 import { type Endpoint, endpoints } from '../endpoints.ts';
 import { compileGlob, compileGlobs, compilePathGlob, type Glob } from '../glob.ts';
-import { compileIndexPatterns, covers, type IndexPatterns } from '../indices.ts';
+import { compileIndexPatterns, containsPattern, type IndexPatterns } from '../indices.ts';
 import { networkBits } from '../networks.ts';
 import { describe, type Subject } from '../subject.ts';
 
@@ -29,11 +29,14 @@ export interface Scope {
   readonly usable: ReadonlySet<Endpoint>;
   /** Which parts of `match` ask for something; endpoints and groups are in `reached`. */
   readonly parts: number;
-  /** How many items there are to compare. */
+  /** How many items there are to compare; long ones count as several. */
   readonly size: number;
   readonly indices: IndexPatterns | undefined;
   readonly networks: readonly string[];
 }
+
+/** Characters. */
+const longText = 32;
 
 type Part = Exclude<keyof Match, 'endpoints' | 'groups'>;
 
@@ -58,8 +61,15 @@ export function scopeOf(document: PolicyDocument): Scope {
     if (match[part].length > 0) parts |= 1 << bit;
     size += match[part].length;
   }
-  for (const one of match.principals) size += (one.kind === 'token' ? one.subjects : one.names).length;
-  for (const { values } of match.headers) size += values.length;
+  const texts = [
+    match.indices,
+    match.paths,
+    ...match.principals.flatMap((one) =>
+      one.kind === 'token' ? [one.subjects, ...Object.values(one.claims)] : [one.names],
+    ),
+    ...match.headers.map(({ values }) => values),
+  ];
+  for (const text of texts.flat()) size += Math.ceil(text.length / longText);
   return {
     document,
     sense,
@@ -88,7 +98,7 @@ export function includes(wide: Scope, narrow: Scope): boolean {
       (!strict && some.contentTypes.every((type) => all.contentTypes.includes(type)))) &&
     (all.length === undefined || some.length === undefined || lengthWithin(all.length, some.length)) &&
     (all.times.length === 0 || some.times.every((time) => all.times.some((one) => timeWithin(one, time)))) &&
-    isWithin(wide.reached, narrow.usable)
+    isWithin(wide.usable, narrow.usable)
   );
 }
 
@@ -132,11 +142,16 @@ const anySubject: Subject = (() => {
 })();
 
 /** Whether `match.indices` can hold for some request to an endpoint; conditions.ts says when it does. */
-export function hasIndices({ match, action, bodyIndices }: PolicyDocument, endpoint: Endpoint): boolean {
-  if (match.indices.length === 0) return true;
-  const { takesIndices, bodyIndices: inBody, group } = endpoint;
-  if (!takesIndices && !inBody) return false;
-  return senseOf(action) === 'catches' || (group !== 'unknown' && (!inBody || bodyIndices === 'trust'));
+export function hasIndices(document: PolicyDocument, endpoint: Endpoint): boolean {
+  if (document.match.indices.length === 0) return true;
+  if (!endpoint.takesIndices && !endpoint.bodyIndices) return false;
+  if (senseOf(document.action) === 'catches') return true;
+  return endpoint.group !== 'unknown' && isSettled(document, endpoint);
+}
+
+/** Whether nothing but the URL of an endpoint says which indices it is about, as conditions.ts has it. */
+function isSettled({ match, bodyIndices }: PolicyDocument, { name, bodyIndices: inBody }: Endpoint): boolean {
+  return !inBody || (bodyIndices === 'trust' && (explicitIndex.has(name) || match.endpoints.includes(name)));
 }
 
 /** By endpoint: the methods that its URLs are asked with; of `unknown` none, for it is any. */
@@ -190,10 +205,13 @@ function indicesWithin(wide: Scope, narrow: Scope): boolean {
   if (wide.sense === 'covers') {
     if (narrow.sense === 'catches' || (trustsSome && !trustsAll)) return false;
   } else if (trustsAll && trustsSome !== (narrow.sense === 'catches')) return false;
-  return some.compiled.every((item) => {
-    const alike = all.compiled.filter(({ selector }) => selector === item.selector);
-    return covers({ sources: [], compiled: alike }, { items: [item], all: false, values: [] });
-  });
+  else if (trustsAll && trustsSome) {
+    // Where only the narrow one takes a body to name any index, it catches more.
+    for (const endpoint of narrow.usable) {
+      if (isSettled(wide.document, endpoint) && !isSettled(narrow.document, endpoint)) return false;
+    }
+  }
+  return some.items.every((item) => containsPattern(all, item));
 }
 
 /** Where the narrow one holds a `**`, only a `**` at the end of the wide one is known to take it. */

@@ -1,17 +1,18 @@
 /** What a set of policies may hold and probably does not mean: policies that never decide, parts that never hold. */
 import type { Problem } from '../../config/load.ts';
-import { bodyIndicesHint } from '../conditions.ts';
+import { bodyIndicesHint, explicitIndex } from '../conditions.ts';
 import type { PolicyDocument } from '../document.ts';
 import { type Endpoint, endpoints } from '../endpoints.ts';
 import { compileGlob } from '../glob.ts';
 import { hasIndices, hasMethod, includes, methodsOf, type Scope, scopeOf } from './inclusion.ts';
+import { loosePaths } from './path-lint.ts';
 
 type Finding = Omit<Problem, 'where'>;
 
 /** More than anyone mends in one go. */
 const maxFindings = 100;
 /** Items compared, at most: a few seconds' worth. Sets that need more are made by programs. */
-const maxComparisons = 20_000_000;
+const maxComparisons = 10_000_000;
 
 /** `policies` come in the order in which they are asked. What is told is so for every request, and no guess. */
 export function lint(policies: readonly PolicyDocument[]): readonly Problem[] {
@@ -19,7 +20,13 @@ export function lint(policies: readonly PolicyDocument[]): readonly Problem[] {
   const ordered = misplaced(scopes);
   const problems = scopes.flatMap((scope) => {
     const { document } = scope;
-    const own = [...(ordered.get(document) ?? []), ...unmatched(scope), ...unlimited(document)];
+    const own = [
+      ...(ordered.get(document) ?? []),
+      ...unmatched(scope),
+      ...trusted(scope),
+      ...loosePaths(document),
+      ...unlimited(document),
+    ];
     return own.map(
       ({ path, wrong, fix }): Problem => ({
         where: placeOf(document),
@@ -65,7 +72,9 @@ function misplaced(scopes: readonly Scope[]): ReadonlyMap<PolicyDocument, readon
     const matches = scope.usable.size > 0;
     if (matches && comparisons < maxComparisons) {
       const shadow = deciding.find((wide) => {
-        comparisons += (wide.parts & ~scope.parts) === 0 ? wide.size * scope.size : 1;
+        const cost = (wide.parts & ~scope.parts) === 0 ? wide.size * scope.size : 1;
+        if (comparisons + cost > maxComparisons) return false;
+        comparisons += cost;
         return includes(wide, scope);
       });
       if (shadow !== undefined && catchAlls.has(shadow)) {
@@ -146,7 +155,8 @@ function unmatched(scope: Scope): readonly Finding[] {
 
 /** Why none of the endpoints that a pattern names is ever matched; undefined where some are. */
 function neverUsed(pattern: string, { document, reached, usable }: Scope): Omit<Finding, 'path'> | undefined {
-  const named = endpoints.filter(({ name }) => compileGlob(pattern)(name));
+  const glob = compileGlob(pattern);
+  const named = endpoints.filter(({ name }) => glob(name));
   if (named.some((endpoint) => usable.has(endpoint))) return undefined;
   const inGroup = named.filter((endpoint) => reached.has(endpoint));
   if (inGroup.length === 0) {
@@ -181,6 +191,25 @@ function withoutIndices(asked: readonly Endpoint[], what: string): Omit<Finding,
       : `never matches ${what}: no request to it is about indices`,
     fix: 'remove match.indices, or match other endpoints',
   };
+}
+
+/** Endpoints that a policy names and whose bodies it trusts, which no setting of a server holds to the URL. */
+function trusted({ document: { match, bodyIndices, action }, usable }: Scope): readonly Finding[] {
+  if (bodyIndices !== 'trust' || match.indices.length === 0) return [];
+  const loose = new Set(
+    [...usable]
+      .filter(({ name, bodyIndices }) => bodyIndices && !explicitIndex.has(name))
+      .map(({ name }) => name),
+  );
+  return match.endpoints.flatMap((name, at) => {
+    if (!loose.has(name)) return [];
+    const wrong = `trusts the body of ${name}, which can name any index: the server does not hold it to the URL`;
+    const fix =
+      action.kind === 'allow'
+        ? `remove ${name}, or match only those who may reach every index`
+        : 'remove bodyIndices: trust';
+    return [{ path: `spec.match.endpoints[${at}]`, wrong, fix }];
+  });
 }
 
 /** Limits that do nothing, or all. */

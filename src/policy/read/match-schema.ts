@@ -5,7 +5,9 @@ import { read, refuse, size } from '../../config/quantities.ts';
 import type { Reading } from '../../config/units.ts';
 import type { EndpointGroup } from '../document.ts';
 import { compileGlob } from '../glob.ts';
+import { maxItems } from './bounds.ts';
 import type { PolicyContext } from './context.ts';
+import { maxProblems } from './problems.ts';
 import {
   headerNamePattern,
   quoted,
@@ -38,11 +40,14 @@ export const weekdays = ['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat'] as con
 
 /** An empty list would say nothing, or everything: who writes one has lost what should be in it. */
 function list<T extends z.ZodType>(item: T) {
-  return z.array(item).min(1).optional();
+  return z.array(item).min(1).max(maxItems).optional();
 }
 
 export function texts(...examples: readonly string[]) {
-  return z.array(read(readText).meta({ examples: [...examples] })).min(1);
+  return z
+    .array(read(readText).meta({ examples: [...examples] }))
+    .min(1)
+    .max(maxItems);
 }
 
 const anySize = { min: 0, max: Number.MAX_SAFE_INTEGER };
@@ -157,12 +162,14 @@ const time = z
 
 export function matchSchema({ endpointNames, checkIndices }: PolicyContext) {
   const known = new Set(endpointNames);
+  let guesses = 0;
   const readEndpoint = (pattern: string): Reading<string> => {
     const glob = compileGlob(pattern);
     if (known.has(pattern) || (pattern.includes('*') && endpointNames.some(glob))) {
       return { kind: 'value', value: pattern };
     }
-    const meant = nearest(pattern, endpointNames);
+    // A guess takes a millisecond, and no more are shown.
+    const meant = guesses++ < maxProblems ? nearest(pattern, endpointNames) : undefined;
     const fix = meant === undefined ? 'remove it, or match by paths' : `did you mean ${meant}?`;
     return { kind: 'wrong', wrong: `there is no endpoint ${quoted(pattern)}`, fix };
   };

@@ -7,6 +7,7 @@ import { type Path, writePath } from '../../config/path.ts';
 import { type Place, readYaml, type YamlDocument } from '../../config/yaml-text.ts';
 import type { Origin, PolicyDocument } from '../document.ts';
 import type { SourceText } from '../sources/source.ts';
+import { countItems, maxItems, maxSetItems } from './bounds.ts';
 import type { PolicyContext } from './context.ts';
 import { toPolicy, toPolicyTests } from './documents.ts';
 import { type Kind, kindOf, nameOf } from './kind.ts';
@@ -52,12 +53,15 @@ class SetReader {
   readonly #tests: PolicyTestDocument[] = [];
   readonly #problems = new Problems();
   #documents = 0;
+  /** Of all lists of policies. */
+  #items = 0;
 
   constructor(options: ReadOptions) {
     this.#schemas = { Policy: policySchema(options), PolicyTest: policyTestSchema };
   }
 
   read({ name, text }: SourceText): void {
+    if (this.#items > maxSetItems) return;
     if (Buffer.byteLength(text) > maxTextBytes) {
       this.#problems.add({ where: name, path: '', wrong: 'is longer than 1 MiB', fix: 'split it' });
       return;
@@ -93,6 +97,7 @@ class SetReader {
     if (kind === undefined) return;
     const origin = originOf(['metadata', 'name']);
     this.#checkName(kind, nameOf(document.content), where(source, origin));
+    if (kind === 'Policy' && this.#listsTooMuch(document, source)) return;
 
     const checked = this.#schemas[kind].safeParse(document.content, { reportInput: true });
     if (!checked.success) this.#explain(checked.error.issues, { kind, document, source });
@@ -100,6 +105,27 @@ class SetReader {
     else {
       this.#tests.push(toPolicyTests(checked.data, origin, (test) => originOf(['spec', 'tests', test])));
     }
+  }
+
+  /** Nothing after the one with which the set becomes too large is looked at. */
+  #listsTooMuch({ content, place, start }: YamlDocument, source: string): boolean {
+    if (this.#items > maxSetItems) return true;
+    const { items, tooLong } = countItems(content);
+    for (const { path, items } of tooLong) {
+      this.#problems.add({
+        where: where(source, place(path, 'value')),
+        path: writePath(path),
+        wrong: `lists ${items} items, and a list may have ${maxItems}`,
+        fix: 'write wildcards or wider blocks, or split it over several policies',
+      });
+    }
+    this.#items += items;
+    if (this.#items > maxSetItems) {
+      const wrong = `with this one, the lists of all policies have more than ${maxSetItems} items`;
+      const fix = 'write wildcards or wider blocks instead of single names';
+      this.#problems.add({ where: where(source, start), path: 'spec', wrong, fix });
+    }
+    return tooLong.length > 0 || this.#items > maxSetItems;
   }
 
   #checkName(kind: Kind, name: string | undefined, place: string): void {

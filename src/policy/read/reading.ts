@@ -11,6 +11,7 @@ import { lint } from './lint.ts';
 import type { PolicyTestDocument } from './policy-test.ts';
 import { readPolicies } from './reader.ts';
 import { unsafe } from './safety.ts';
+import { unsafeTogether } from './when-together.ts';
 
 export type SetReading =
   | {
@@ -31,7 +32,7 @@ export async function readSet(
   const read = readPolicies(texts, contextOf(clusters, when));
   if (read.kind === 'invalid') return read;
   const { policies, tests } = read;
-  const problems = policies.flatMap((policy) => unsafe(policy, when));
+  const problems = [...policies.flatMap((policy) => unsafe(policy, when)), ...unsafeTogether(policies, when)];
   if (problems.length > 0) return { kind: 'invalid', problems };
   return { kind: 'read', policies, tests, warnings: lint(policies) };
 }

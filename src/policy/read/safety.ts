@@ -1,6 +1,7 @@
 /** What no set may hold, since it would let clients use what is not theirs, or nobody anything at all. */
 import type { Problem } from '../../config/load.ts';
 import type { PolicyDocument, PolicyLimits } from '../document.ts';
+import { networkBits } from '../networks.ts';
 import { sendsCredentials } from '../server-fields.ts';
 import type { When } from '../when.ts';
 
@@ -48,6 +49,16 @@ function credentialsAtRisk({ headers, match, when: source }: PolicyDocument, whe
       },
     ];
   }
+  const wide = sources.findIndex(isAlmostAnywhere);
+  if (wide !== -1) {
+    return [
+      {
+        path: `spec.match.sources[${wide}]`,
+        wrong: `sends credentials to the server on behalf of anybody in ${sources[wide]}`,
+        fix: 'name blocks no shorter than /8, or /16 of IPv6, or ask for principals',
+      },
+    ];
+  }
   if (sources.length > 0) return [];
   return [
     {
@@ -56,6 +67,12 @@ function credentialsAtRisk({ headers, match, when: source }: PolicyDocument, whe
       fix: 'ask for principals, or name the sources that are trusted',
     },
   ];
+}
+
+/** Whether a block is too large to be a network that someone trusts. */
+function isAlmostAnywhere(block: string): boolean {
+  const network = networkBits(block);
+  return network !== undefined && network.length - 1 < (network.startsWith('4') ? 8 : 16);
 }
 
 /** A limit of zero is a deny that takes a connection hostage. */

@@ -172,7 +172,7 @@ function specSchema(known: PolicyContext) {
         .enum(['refuse', 'trust'])
         .optional()
         .describe(
-          'Beside match.indices, endpoints whose body can name indices too (bulk, msearch, ...): `refuse` them, which is what an absent one does, or `trust` that the server refuses such bodies (rest.action.multi.allow_explicit_index: false)',
+          'Beside match.indices, endpoints whose body can name indices too: `refuse` them, which is what an absent one does, or `trust` that the server refuses such names in bulk, mget and msearch (rest.action.multi.allow_explicit_index: false); others only where match.endpoints names them',
         ),
       route: z
         .strictObject({
