@@ -202,26 +202,43 @@ function isLocalData(item: IndexItem): boolean {
  */
 export function covers({ groups }: IndexPatterns, expression: IndexExpression): boolean {
   const { common } = expression;
-  if (
-    common !== undefined &&
-    groups.local.some((group) => asksFor(group, undefined) && group.globs.containsAllWith(common, expression))
-  ) {
-    return true;
-  }
-  for (const { remote, glob, selector } of expression.items) {
+  if (common !== undefined && containsAllWith(groups.local, common, expression)) return true;
+  for (const item of expression.items) {
     if (expression.workLeft < 0) return false;
     const covered =
-      remote === undefined
-        ? groups.local.some((group) => asksFor(group, selector) && group.globs.contains(glob, expression))
-        : groups.remote.some(
-            (group) =>
-              group.remote.contains(remote, expression) &&
-              asksFor(group, selector) &&
-              group.globs.contains(glob, expression),
-          );
+      item.remote === undefined
+        ? containsItem(groups.local, item, expression)
+        : containsRemote(groups.remote, item.remote, item, expression);
     if (!covered) return false;
   }
   return true;
+}
+
+function containsAllWith(groups: readonly Group[], beginning: string, work: Work): boolean {
+  for (const group of groups) {
+    if (asksFor(group, undefined) && group.globs.containsAllWith(beginning, work)) return true;
+  }
+  return false;
+}
+
+function containsItem(groups: readonly Group[], { glob, selector }: IndexItem, work: Work): boolean {
+  for (const group of groups) {
+    if (asksFor(group, selector) && group.globs.contains(glob, work)) return true;
+  }
+  return false;
+}
+
+function containsRemote(
+  groups: readonly RemoteGroup[],
+  remote: string,
+  { glob, selector }: IndexItem,
+  work: Work,
+): boolean {
+  for (const group of groups) {
+    if (!asksFor(group, selector) || !group.remote.contains(remote, work)) continue;
+    if (group.globs.contains(glob, work)) return true;
+  }
+  return false;
 }
 
 function asksFor(group: Group, selector: IndexItem['selector']): boolean {

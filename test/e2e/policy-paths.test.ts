@@ -126,11 +126,11 @@ onEachTransport('a path', (kind) => {
     for (const [request, status] of [
       [list(...names(10_000)), 400],
       [list(...times(10_000, '*,-l')), 400],
-      [list(...names(1000)), 200],
-      [list(...names(1000), 'secret'), 403],
-      [list('secret', ...names(1000)), 403],
-      [list(...times(500, '*,-l')), 403],
-      [list(...times(1000, 'l*l*l*l*l*l*l*l')), 200],
+      [list(...names(500)), 200],
+      [list(...names(500), 'secret'), 403],
+      [list('secret', ...names(500)), 403],
+      [list(...times(250, '*,-l')), 403],
+      [list(...times(500, 'l*l*l*l*l*l*l*l')), 200],
     ] as const) {
       const began = performance.now();
       await client.write(request);

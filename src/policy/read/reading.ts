@@ -10,7 +10,7 @@ import type { PolicyContext, Wrong } from './context.ts';
 import { lint } from './lint.ts';
 import type { PolicyTestDocument } from './policy-test.ts';
 import { readPolicies } from './reader.ts';
-import { unsafe } from './safety.ts';
+import { tooManySearches, unsafe } from './safety.ts';
 import { unsafeTogether } from './when-together.ts';
 
 export type SetReading =
@@ -32,7 +32,11 @@ export async function readSet(
   const read = readPolicies(texts, contextOf(clusters, when));
   if (read.kind === 'invalid') return read;
   const { policies, tests } = read;
-  const problems = [...policies.flatMap((policy) => unsafe(policy, when)), ...unsafeTogether(policies, when)];
+  const problems = [
+    ...policies.flatMap((policy) => unsafe(policy, when)),
+    ...unsafeTogether(policies, when),
+    ...tooManySearches(policies),
+  ];
   if (problems.length > 0) return { kind: 'invalid', problems };
   return { kind: 'read', policies, tests, warnings: lint(policies) };
 }

@@ -4,7 +4,7 @@ import { noMatch, policy } from '../../../test/support/policies.ts';
 import { formatProblem } from '../../config/load.ts';
 import type { HeaderValue } from '../document.ts';
 import { loadWhen } from '../when.ts';
-import { unsafe } from './safety.ts';
+import { tooManySearches, unsafe } from './safety.ts';
 
 const when = await loadWhen();
 const secret: HeaderValue = { kind: 'file', file: 'a' };
@@ -52,4 +52,14 @@ test('a name that the server believes asks for as much as credentials do', () =>
     assert.equal(told(['0.0.0.0/0'], name, text).length, 1, name);
   }
   assert.deepEqual(told([], 'X-Team', text), []);
+});
+
+test('a set can not hold so many searching patterns that one request takes long', () => {
+  const set = (count: number, pattern: string) =>
+    Array.from({ length: count }, (_, at) => policy(`p${at}`, { match: { paths: [pattern] } }));
+  assert.deepEqual(tooManySearches(set(200, '/*ab*/_search')), []);
+  assert.deepEqual(tooManySearches(set(5000, '/**/ab*/_search')), []);
+  assert.match(tooManySearches(set(201, '/*ab*/_search'))[0]?.wrong ?? '', /policy p200 .* more than 200/);
+  const headers = [{ name: 'x-team', values: Array.from({ length: 201 }, (_, at) => `*a${at}*`) }];
+  assert.equal(tooManySearches([policy('p', { match: { headers } })]).length, 1);
 });
