@@ -127,14 +127,21 @@ describe('a running Sluice whose directory of policies is written 100 times a se
     const before = sluice.residentMemory();
     await writeFor(2500);
     const grown = (sluice.residentMemory() - before) / MIB;
+    const accepted = async (): Promise<number> => {
+      const row = /^sluice_policy_reloads_total\{outcome="accepted"\} (\d+)$/m;
+      return Number(row.exec(await sluice.metrics())?.[1]);
+    };
+    // A slow machine reads fewer of them in that time.
+    for (let late = 0; (await accepted()) < 20; late++) {
+      assert.ok(late < 20, `${await accepted()} sets were put into effect`);
+      await writeFor(500);
+    }
     going = false;
     const asked = (await loads).reduce((sum, count) => sum + count, 0);
     for (const client of clients) client.destroy();
     assert.deepEqual(strayed, []);
     assert.ok(one.received.length > 10 && two.received.length > 10, `${asked} requests, one set`);
     const metrics = await sluice.metrics();
-    const accepted = Number(/^sluice_policy_reloads_total\{outcome="accepted"\} (\d+)$/m.exec(metrics)?.[1]);
-    assert.ok(accepted >= 20, `${accepted} sets were put into effect`);
     assert.match(metrics, /^sluice_policy_reloads_total\{outcome="refused"\} 0$/m);
     assert.ok(grown < 24, `${grown.toFixed(1)} MiB more`);
     await until('all to be logged', () => sluice.access.length === asked);
