@@ -1,5 +1,4 @@
 /** Wiring: the only place that builds the parts and puts them together. */
-import type { PolicyReport, PolicySetReport } from './admin/contract.ts';
 import { createAdmin } from './admin/server.ts';
 import { execute, readerCommand } from './cli/execute.ts';
 import { version } from './cli/version.ts';
@@ -90,7 +89,7 @@ async function run(config: Config): Promise<void> {
     readiness: () => ({
       ready,
       reason: reason(),
-      ...(policies && { policies: withoutHits(policies.report()) }),
+      ...(policies && { policies: policies.status() }),
     }),
     policies: policies && (() => policies.report()),
   });
@@ -134,14 +133,10 @@ async function servePolicies(policies: PoliciesConfig, config: Config, log: Log)
 
 function policySources(service: PolicyService): PolicySources {
   return {
-    state: () => ({ ...service.report(), ...service.counts }),
+    state: () => ({ ...service.status(), ...service.counts }),
     hits: () => [...service.judge.hits].map(([policy, hits]) => ({ policy, ...hits })),
     use: service.use,
   };
-}
-
-function withoutHits({ hits: _, default: __, ...rest }: PolicyReport): PolicySetReport {
-  return rest;
 }
 
 function chooseTransport(wanted: Config['transport'], streams: Transport, log: Log): Transport {

@@ -1,6 +1,6 @@
 /** `sluice explain`: what would become of a request, and why. No value of a header is ever shown. */
 import { writeDuration, writeSize } from '../config/units.ts';
-import type { Bandwidth, PolicyLimits } from '../policy/document.ts';
+import { type Bandwidth, type PolicyLimits, placeOf } from '../policy/document.ts';
 import type { TestRequest } from '../policy/read/policy-test.ts';
 import { type Given, readInput } from './policies-input.ts';
 import { type RequestFlags, readRequest } from './policies-request.ts';
@@ -53,9 +53,7 @@ function explain(outcome: Outcome, { method, target, length, source }: TestReque
     verdict,
     ...(status !== undefined && { status, reason }),
     ...(policy !== '' && { policy }),
-    ...(document && {
-      origin: `${document.origin.source}:${document.origin.line}:${document.origin.column}`,
-    }),
+    ...(document && { origin: placeOf(document.origin) }),
     request: `${method} ${target}, ${body}, from ${source}`,
     ...(subject && {
       endpoint: subject.match.endpoint.name,

@@ -1,4 +1,5 @@
 /** `sluice test`: the tests among policies, each a request and what is to become of it. */
+import { placeOf } from '../policy/document.ts';
 import type { PolicyTest } from '../policy/read/policy-test.ts';
 import { type Given, readInput } from './policies-input.ts';
 import { createTrial, type Outcome, stepLine } from './policies-trial.ts';
@@ -25,8 +26,7 @@ export async function testPolicies(given: Given): Promise<Told> {
       continue;
     }
     failures += 1;
-    const { source, line, column } = test.origin;
-    out.push(`not ok ${name}`, `  ${source}:${line}:${column}: ${difference(test, outcome)}`);
+    out.push(`not ok ${name}`, `  ${placeOf(test.origin)}: ${difference(test, outcome)}`);
     out.push(...outcome.steps.map((step) => `    ${stepLine(step)}`));
   }
   out.push(`${counted(tests.length, 'test')}, ${failures} failed`);

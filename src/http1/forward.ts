@@ -3,7 +3,7 @@
  * in one canonical form, all else as received and in its order. Latin1 text, for `Connection.send`.
  */
 import { hopByHop, isVital } from './field-names.ts';
-import type { Field, Fields } from './fields.ts';
+import type { Fields } from './fields.ts';
 import type { Framing } from './framing.ts';
 import type { RequestHead } from './request-head.ts';
 import type { ResponseHead } from './response-head.ts';
@@ -72,14 +72,15 @@ interface Received {
 function passedOn(head: Received, ours: FieldNames, drop: FieldNames): string {
   let lines = '';
   for (const field of head.fields.list) {
-    if (ours.has(field.key) || drop.has(field.key) || isNominated(field, head.connection)) continue;
+    if (ours.has(field.key) || drop.has(field.key) || isNominated(field.key, head.connection)) continue;
     lines += `${field.name}: ${field.value}\r\n`;
   }
   return lines;
 }
 
-function isNominated(field: Field, options: readonly string[]): boolean {
-  return options.length > 0 && options.includes(field.key) && !isVital(field.key);
+/** Whether the options of Connection take a field away on its way: none of those that are vital. */
+export function isNominated(key: string, options: readonly string[]): boolean {
+  return options.length > 0 && options.includes(key) && !isVital(key);
 }
 
 function framingLine(framing: Framing, contentLength: number | undefined): string {

@@ -2,13 +2,13 @@
  * Prometheus metrics, listed in docs/metrics.md. What ended exchanges tell is added up as they end (tally.ts); what others
  * know (sockets, nodes, the process) is asked for when somebody scrapes.
  */
-import Counter from 'prom-client/lib/counter.js';
-import Gauge from 'prom-client/lib/gauge.js';
+import type Gauge from 'prom-client/lib/gauge.js';
 import Registry from 'prom-client/lib/registry.js';
 import { errors } from '../errors.ts';
 import type { Observer } from '../exchange.ts';
 import { type PolicySources, registerPolicies } from './policy-metrics.ts';
 import { registerProcess } from './process-metrics.ts';
+import { type Sample, Scraped } from './scraped.ts';
 import { type Distribution, Tally } from './tally.ts';
 
 /** A transport's own counters: since the start, except for the gauges at the end. */
@@ -55,19 +55,7 @@ export interface Metrics extends Observer {
 export function createMetrics(sources: MetricSources): Metrics {
   const registry = new Registry();
   const tally = new Tally();
-  registerExchanges(registry, tally);
-  registerTransports(registry, sources.transports);
-  registerState(registry, sources);
-  if (sources.policies !== undefined) registerPolicies(registry, sources.policies);
-  registerProcess(registry);
-  return {
-    ended: (exchange) => tally.add(exchange),
-    text: () => registry.metrics(),
-    contentType: registry.contentType,
-  };
-}
-
-function registerExchanges(registry: Registry, tally: Tally): void {
+  const scraped = new Scraped(registry);
   registerDistribution(
     registry,
     'sluice_request_duration_seconds',
@@ -80,65 +68,60 @@ function registerExchanges(registry: Registry, tally: Tally): void {
     'From the first byte of the request head to the response head.',
     tally.firstByte,
   );
-  const registers = [registry];
-  new Counter({
-    name: 'sluice_requests_total',
-    help: 'Exchanges ended, by method and class of the status the client was sent (none: no head was sent).',
-    labelNames: ['method', 'status'] as const,
-    registers,
-    collect() {
-      this.reset();
-      for (const { method, status, count } of tally.requests()) this.inc({ method, status }, count);
-    },
-  });
-  new Counter({
-    name: 'sluice_body_bytes_total',
-    help: 'Body bytes of ended exchanges: spliced never entered user space, copied went through it.',
-    labelNames: ['direction', 'path'] as const,
-    registers,
-    collect() {
-      this.reset();
-      for (const direction of ['request', 'response'] as const) {
-        for (const path of ['spliced', 'copied'] as const) {
-          this.inc({ direction, path }, tally.bytes[direction][path]);
-        }
-      }
-    },
-  });
-  new Counter({
-    name: 'sluice_failures_total',
-    help: 'Exchanges that failed, by error code (docs/errors.md) and whose doing it was.',
-    labelNames: ['code', 'side'] as const,
-    registers,
-    collect() {
-      this.reset();
-      for (const [code, count] of tally.failures) {
-        this.inc({ code, side: errors[code].side }, count);
-      }
-    },
-  });
-  new Counter({
-    name: 'sluice_upstream_attempts_total',
-    help: 'Upstream connections tried for ended exchanges, pooled and new.',
-    registers,
-    collect() {
-      this.reset();
-      this.inc(tally.attempts);
-    },
-  });
-  new Counter({
-    name: 'sluice_upstream_requests_total',
-    help: 'Ended exchanges by the cluster and node that served them, the transport of that leg, and whether it was pooled.',
-    labelNames: ['cluster', 'node', 'transport', 'reused'] as const,
-    registers,
-    collect() {
-      this.reset();
-      for (const { fresh, reused, ...labels } of tally.served) {
-        if (fresh > 0) this.inc({ ...labels, reused: 'false' }, fresh);
-        if (reused > 0) this.inc({ ...labels, reused: 'true' }, reused);
-      }
-    },
-  });
+  registerExchanges(scraped, tally);
+  registerTransports(scraped, sources.transports);
+  registerState(scraped, sources);
+  if (sources.policies !== undefined) registerPolicies(scraped, sources.policies);
+  registerProcess(scraped);
+  return {
+    ended: (exchange) => tally.add(exchange),
+    text: () => registry.metrics(),
+    contentType: registry.contentType,
+  };
+}
+
+function registerExchanges(scraped: Scraped, tally: Tally): void {
+  scraped.counters(
+    'sluice_requests_total',
+    'Exchanges ended, by method and class of the status the client was sent (none: no head was sent).',
+    ['method', 'status'],
+    () => [...tally.requests()].map(({ method, status, count }) => [{ method, status }, count]),
+  );
+  scraped.counters(
+    'sluice_body_bytes_total',
+    'Body bytes of ended exchanges: spliced never entered user space, copied went through it.',
+    ['direction', 'path'],
+    () =>
+      (['request', 'response'] as const).flatMap((direction) =>
+        (['spliced', 'copied'] as const).map(
+          (path): Sample => [{ direction, path }, tally.bytes[direction][path]],
+        ),
+      ),
+  );
+  scraped.counters(
+    'sluice_failures_total',
+    'Exchanges that failed, by error code (docs/errors.md) and whose doing it was.',
+    ['code', 'side'],
+    () => [...tally.failures].map(([code, count]) => [{ code, side: errors[code].side }, count]),
+  );
+  scraped.counter(
+    'sluice_upstream_attempts_total',
+    'Upstream connections tried for ended exchanges, pooled and new.',
+    () => tally.attempts,
+  );
+  scraped.counters(
+    'sluice_upstream_requests_total',
+    'Ended exchanges by the cluster and node that served them, the transport of that leg, and whether it was pooled.',
+    ['cluster', 'node', 'transport', 'reused'],
+    () =>
+      tally.served.flatMap(({ fresh, reused, ...labels }) => {
+        const both: readonly Sample[] = [
+          [{ ...labels, reused: 'false' }, fresh],
+          [{ ...labels, reused: 'true' }, reused],
+        ];
+        return both.filter(([, count]) => count > 0);
+      }),
+  );
 }
 
 /** The library has no histogram that is filled from elsewhere; what it prints is what `get` of a metric gives. */
@@ -181,73 +164,31 @@ const transportGauges: readonly TransportRow[] = [
   ['sluice_pipes_in_use', 'Pipes with body bytes inside.', (from) => from.pipesInUse],
 ];
 
-function registerTransports(registry: Registry, transports: MetricSources['transports']): void {
-  const registers = [registry];
-  const labelNames = ['transport'] as const;
-  for (const [name, help, read] of transportCounters) {
-    new Counter({
-      name,
-      help,
-      labelNames,
-      registers,
-      collect() {
-        this.reset();
-        for (const { kind, counters } of transports()) this.inc({ transport: kind }, read(counters));
-      },
-    });
-  }
-  for (const [name, help, read] of transportGauges) {
-    new Gauge({
-      name,
-      help,
-      labelNames,
-      registers,
-      collect() {
-        for (const { kind, counters } of transports()) this.set({ transport: kind }, read(counters));
-      },
-    });
-  }
-  new Counter({
-    name: 'sluice_moved_bytes_total',
-    help: 'Body bytes moved so far, also of exchanges still in flight, by transport and path.',
-    labelNames: ['transport', 'path'] as const,
-    registers,
-    collect() {
-      this.reset();
-      for (const { kind, counters } of transports()) {
-        this.inc({ transport: kind, path: 'spliced' }, counters.bytesSpliced);
-        this.inc({ transport: kind, path: 'copied' }, counters.bytesCopied);
-        this.inc({ transport: kind, path: 'discarded' }, counters.bytesDiscarded);
-      }
-    },
-  });
+function registerTransports(scraped: Scraped, transports: MetricSources['transports']): void {
+  const each = (read: (counters: TransportCounters) => number) => () =>
+    transports().map(({ kind, counters }): Sample => [{ transport: kind }, read(counters)]);
+  for (const [name, help, read] of transportCounters) scraped.counters(name, help, ['transport'], each(read));
+  for (const [name, help, read] of transportGauges) scraped.gauges(name, help, ['transport'], each(read));
+  scraped.counters(
+    'sluice_moved_bytes_total',
+    'Body bytes moved so far, also of exchanges still in flight, by transport and path.',
+    ['transport', 'path'],
+    () =>
+      transports().flatMap(({ kind: transport, counters }): readonly Sample[] => [
+        [{ transport, path: 'spliced' }, counters.bytesSpliced],
+        [{ transport, path: 'copied' }, counters.bytesCopied],
+        [{ transport, path: 'discarded' }, counters.bytesDiscarded],
+      ]),
+  );
 }
 
-function registerState(registry: Registry, { ready, inFlight, nodes, version }: MetricSources): void {
-  const registers = [registry];
-  const gauge = (name: string, help: string, read: () => number): void => {
-    new Gauge({
-      name,
-      help,
-      registers,
-      collect() {
-        this.set(read());
-      },
-    });
-  };
-  gauge('sluice_ready', '1 while /readyz answers 200.', () => (ready() ? 1 : 0));
-  gauge('sluice_requests_in_flight', 'Exchanges begun and not ended.', inFlight);
+function registerState(scraped: Scraped, { ready, inFlight, nodes, version }: MetricSources): void {
+  scraped.gauge('sluice_ready', '1 while /readyz answers 200.', () => (ready() ? 1 : 0));
+  scraped.gauge('sluice_requests_in_flight', 'Exchanges begun and not ended.', inFlight);
   const nodeGauge = (name: string, help: string, read: (state: NodeState) => number): void => {
-    new Gauge({
-      name,
-      help,
-      labelNames: ['cluster', 'node'] as const,
-      registers,
-      collect() {
-        for (const state of nodes?.() ?? [])
-          this.set({ cluster: state.cluster, node: state.node }, read(state));
-      },
-    });
+    scraped.gauges(name, help, ['cluster', 'node'], () =>
+      (nodes?.() ?? []).map((state) => [{ cluster: state.cluster, node: state.node }, read(state)]),
+    );
   };
   nodeGauge(
     'sluice_upstream_bytes_in_flight',
@@ -262,10 +203,11 @@ function registerState(registry: Registry, { ready, inFlight, nodes, version }: 
   nodeGauge('sluice_upstream_ejected', '1 while a node is left alone after failures.', (state) =>
     Number(state.ejected),
   );
-  new Gauge({
-    name: 'sluice_build_info',
-    help: 'Always 1; the version of Sluice and of Node.',
-    labelNames: ['version', 'node'] as const,
-    registers,
-  }).set({ version: version ?? 'unknown', node: process.version }, 1);
+  const build = { version: version ?? 'unknown', node: process.version };
+  scraped.gauges(
+    'sluice_build_info',
+    'Always 1; the version of Sluice and of Node.',
+    ['version', 'node'],
+    () => [[build, 1]],
+  );
 }

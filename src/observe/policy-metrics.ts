@@ -1,7 +1,5 @@
 /** Metrics of the policy stage, read at a scrape from what the stage itself counts. */
-import Counter from 'prom-client/lib/counter.js';
-import Gauge from 'prom-client/lib/gauge.js';
-import type Registry from 'prom-client/lib/registry.js';
+import type { Sample, Scraped } from './scraped.ts';
 
 /** The set in effect, and what has become of its source. */
 export interface PolicySetState {
@@ -40,47 +38,29 @@ export interface PolicySources {
   readonly use: () => readonly PolicyUse[];
 }
 
-export function registerPolicies(registry: Registry, { state, hits, use }: PolicySources): void {
-  registerSet(registry, state);
-  const registers = [registry];
-  new Counter({
-    name: 'sluice_policy_decisions_total',
-    help: 'Requests by the policy that decided (default: none matched) and its verdict; audit counts what a deny would have caught.',
-    labelNames: ['policy', 'verdict'] as const,
-    registers,
-    collect() {
-      this.reset();
-      for (const { policy, allowed, denied, audited } of hits()) {
-        if (allowed > 0) this.inc({ policy, verdict: 'allow' }, allowed);
-        if (denied > 0) this.inc({ policy, verdict: 'deny' }, denied);
-        if (audited > 0) this.inc({ policy, verdict: 'audit' }, audited);
-      }
-    },
-  });
+export function registerPolicies(scraped: Scraped, { state, hits, use }: PolicySources): void {
+  registerSet(scraped, state);
+  scraped.counters(
+    'sluice_policy_decisions_total',
+    'Requests by the policy that decided (default: none matched) and its verdict; audit counts what a deny would have caught.',
+    ['policy', 'verdict'],
+    () => hits().flatMap(decisionsOf),
+  );
   for (const [name, help, read] of useGauges) {
-    new Gauge({
-      name,
-      help,
-      labelNames: ['policy'] as const,
-      registers,
-      collect() {
-        this.reset();
-        for (const one of use()) this.set({ policy: one.policy }, read(one));
-      },
-    });
+    scraped.gauges(name, help, ['policy'], () => use().map((one) => [{ policy: one.policy }, read(one)]));
   }
   for (const [name, help, read] of useCounters) {
-    new Counter({
-      name,
-      help,
-      labelNames: ['policy'] as const,
-      registers,
-      collect() {
-        this.reset();
-        for (const one of use()) this.inc({ policy: one.policy }, read(one));
-      },
-    });
+    scraped.counters(name, help, ['policy'], () => use().map((one) => [{ policy: one.policy }, read(one)]));
   }
+}
+
+function decisionsOf({ policy, allowed, denied, audited }: PolicyHits): readonly Sample[] {
+  const all: readonly Sample[] = [
+    [{ policy, verdict: 'allow' }, allowed],
+    [{ policy, verdict: 'deny' }, denied],
+    [{ policy, verdict: 'audit' }, audited],
+  ];
+  return all.filter(([, count]) => count > 0);
 }
 
 type UseRow = readonly [name: string, help: string, read: (use: PolicyUse) => number];
@@ -113,48 +93,31 @@ const useCounters: readonly UseRow[] = [
   ],
 ];
 
-function registerSet(registry: Registry, state: PolicySources['state']): void {
-  const registers = [registry];
-  const gauge = (name: string, help: string, read: (of: PolicySetState) => number): void => {
-    new Gauge({
-      name,
-      help,
-      registers,
-      collect() {
-        this.set(read(state()));
-      },
-    });
-  };
-  gauge('sluice_policies', 'Policies in effect.', ({ policies }) => policies);
-  gauge(
+function registerSet(scraped: Scraped, state: PolicySources['state']): void {
+  scraped.gauge('sluice_policies', 'Policies in effect.', () => state().policies);
+  scraped.gauge(
     'sluice_policy_set_stale',
     '1 while the source can not be read or holds a set that was refused: an older one is in effect.',
-    ({ stale }) => Number(stale),
+    () => Number(state().stale),
   );
-  gauge(
+  scraped.gauge(
     'sluice_policy_set_timestamp_seconds',
     'When the set in effect was put into effect, seconds since 1970; 0 while none has been.',
-    ({ since }) => (since ?? 0) / 1000,
+    () => (state().since ?? 0) / 1000,
   );
-  new Gauge({
-    name: 'sluice_policy_set_info',
-    help: 'Always 1; the version of the set in effect.',
-    labelNames: ['version'] as const,
-    registers,
-    collect() {
-      this.reset();
-      this.set({ version: state().version }, 1);
+  scraped.gauges('sluice_policy_set_info', 'Always 1; the version of the set in effect.', ['version'], () => [
+    [{ version: state().version }, 1],
+  ]);
+  scraped.counters(
+    'sluice_policy_reloads_total',
+    'Sets read from the source, by what became of them.',
+    ['outcome'],
+    () => {
+      const { accepted, refused } = state();
+      return [
+        [{ outcome: 'accepted' }, accepted],
+        [{ outcome: 'refused' }, refused],
+      ];
     },
-  });
-  new Counter({
-    name: 'sluice_policy_reloads_total',
-    help: 'Sets read from the source, by what became of them.',
-    labelNames: ['outcome'] as const,
-    registers,
-    collect() {
-      this.reset();
-      this.inc({ outcome: 'accepted' }, state().accepted);
-      this.inc({ outcome: 'refused' }, state().refused);
-    },
-  });
+  );
 }

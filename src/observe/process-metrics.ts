@@ -4,45 +4,27 @@
  */
 import { readdirSync } from 'node:fs';
 import { performance } from 'node:perf_hooks';
-import Counter from 'prom-client/lib/counter.js';
-import Gauge from 'prom-client/lib/gauge.js';
-import type Registry from 'prom-client/lib/registry.js';
+import type { Scraped } from './scraped.ts';
 
-export function registerProcess(registry: Registry): void {
-  const registers = [registry];
-  new Counter({
-    name: 'process_cpu_seconds_total',
-    help: 'User and system CPU time, seconds.',
-    registers,
-    collect() {
-      const { user, system } = process.cpuUsage();
-      this.reset();
-      this.inc((user + system) / 1e6);
-    },
+export function registerProcess(scraped: Scraped): void {
+  scraped.counter('process_cpu_seconds_total', 'User and system CPU time, seconds.', () => {
+    const { user, system } = process.cpuUsage();
+    return (user + system) / 1e6;
   });
-  const gauge = (name: string, help: string, read: () => number): void => {
-    new Gauge({
-      name,
-      help,
-      registers,
-      collect() {
-        this.set(read());
-      },
-    });
-  };
-  gauge('process_resident_memory_bytes', 'Resident memory, bytes.', () => process.memoryUsage.rss());
-  gauge('process_open_fds', 'Open descriptors.', openDescriptors);
-  gauge('nodejs_heap_used_bytes', 'JavaScript heap in use, bytes.', () => process.memoryUsage().heapUsed);
-  gauge(
+  scraped.gauge('process_resident_memory_bytes', 'Resident memory, bytes.', () => process.memoryUsage.rss());
+  scraped.gauge('process_open_fds', 'Open descriptors.', openDescriptors);
+  scraped.gauge(
+    'nodejs_heap_used_bytes',
+    'JavaScript heap in use, bytes.',
+    () => process.memoryUsage().heapUsed,
+  );
+  scraped.gauge(
     'nodejs_eventloop_utilization_ratio',
     'Share of the time since the last scrape that the event loop was busy.',
     utilization(),
   );
-  new Gauge({
-    name: 'process_start_time_seconds',
-    help: 'When the process began, seconds since 1970.',
-    registers,
-  }).set(Math.round(performance.timeOrigin) / 1000);
+  const begun = Math.round(performance.timeOrigin) / 1000;
+  scraped.gauge('process_start_time_seconds', 'When the process began, seconds since 1970.', () => begun);
 }
 
 /** -1 where the system has no /proc. */

@@ -1,7 +1,7 @@
 /** From documents to a set that can decide: fills in secrets and compiles expressions. */
 
 import { setImmediate } from 'node:timers/promises';
-import { isVital } from '../http1/field-names.ts';
+import { isNominated } from '../http1/forward.ts';
 import { compilePolicy, compileSet, type PolicySet, type SetOptions } from './compile.ts';
 import { mediaType } from './conditions.ts';
 import type { PolicyDocument } from './document.ts';
@@ -10,7 +10,8 @@ import type { Principal } from './principal.ts';
 import { readHeaderValue, type SecretsOptions } from './secrets.ts';
 import { droppedFields } from './server-fields.ts';
 import type { Subject } from './subject.ts';
-import type { When, WhenRequest } from './when.ts';
+import type { When } from './when.ts';
+import { secretHeaders, type WhenRequest } from './when-request.ts';
 
 export interface BuildOptions extends SetOptions {
   /** `unread` leaves out all that policies set, for those who only look at what a set decides. */
@@ -85,20 +86,12 @@ function whenRequest(subject: Subject): WhenRequest {
   return request;
 }
 
-/** What no expression sees: who may ask for secrets is said by principals. */
-const secretFields: ReadonlySet<string> = new Set([
-  'authorization',
-  'proxy-authorization',
-  'cookie',
-  'es-secondary-authorization',
-]);
-
 const nobody: Principal = { kind: 'user', name: '', verified: false, issuer: undefined, claims: undefined };
 
 function toWhenRequest({ head, path, match, source, principals, time }: Subject): WhenRequest {
   const headers = new Map<string, string>();
   for (const { key, value } of head.fields.list) {
-    if (secretFields.has(key) || (head.connection.includes(key) && !isVital(key))) continue;
+    if (secretHeaders.has(key) || isNominated(key, head.connection)) continue;
     const before = headers.get(key);
     headers.set(key, before === undefined ? value : `${before}, ${value}`);
   }

@@ -2,7 +2,7 @@
  * What a policy's `match` asks of a request, each part as a small object of one shape. All of them must hold; the
  * cheap ones are asked first.
  */
-import { isVital } from '../http1/field-names.ts';
+import { isNominated } from '../http1/forward.ts';
 import type { RequestHead } from '../http1/request-head.ts';
 import type { Action, HeaderMatch, LengthMatch, Match, PolicyDocument } from './document.ts';
 import type { Endpoint } from './endpoints.ts';
@@ -10,6 +10,7 @@ import { compileGlobs, compilePathGlob } from './glob.ts';
 import { compileIndexPatterns, covers, mayTouch } from './indices.ts';
 import { type AddressBits, addressBits, networkBits } from './networks.ts';
 import { comparePrincipal } from './principal-match.ts';
+import { Seen } from './seen.ts';
 import type { Subject } from './subject.ts';
 import { compileTimes } from './times.ts';
 
@@ -156,15 +157,13 @@ export function bodyIndicesHint({ name }: Endpoint): string {
 }
 
 /** Connections come by the thousand from a few addresses. */
-const knownAddresses = new Map<string, AddressBits | undefined>();
-const maxKnownAddresses = 4096;
+const knownAddresses = new Seen<AddressBits>(4096);
 
 export function bitsOf(address: string): AddressBits | undefined {
   const known = knownAddresses.get(address);
   if (known !== undefined) return known;
-  if (knownAddresses.size >= maxKnownAddresses) knownAddresses.clear();
   const bits = addressBits(address);
-  knownAddresses.set(address, bits);
+  if (bits !== undefined) knownAddresses.offer(address, bits);
   return bits;
 }
 
@@ -193,7 +192,7 @@ function someOrEvery(
   key: string,
   test: (value: string) => boolean,
 ): boolean {
-  if (sense === 'covers' && head.connection.includes(key) && !isVital(key)) return false;
+  if (sense === 'covers' && isNominated(key, head.connection)) return false;
   const values = head.fields.list.filter((field) => field.key === key).map(({ value }) => value);
   return values.length > 0 && (sense === 'covers' ? values.every(test) : values.some(test));
 }

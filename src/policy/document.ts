@@ -11,6 +11,11 @@ export interface Origin {
   readonly column: number;
 }
 
+/** As compilers name a place. */
+export function placeOf({ source, line, column }: Origin): string {
+  return `${source}:${line}:${column}`;
+}
+
 export interface PolicyDocument {
   readonly name: string;
   /** Lower ones are asked first; equal ones by name. */

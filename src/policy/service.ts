@@ -30,7 +30,9 @@ export interface PolicyService {
   readonly judge: Judge;
   /** Resolves once there is a set to judge by, of the sources or for the start. */
   readonly ready: Promise<void>;
-  /** For the admin address. */
+  /** Which set is in effect, and whether it is what its sources hold. */
+  status(): PolicySetReport;
+  /** The same, with what each policy decided. */
   report(): PolicyReport;
   /** For metrics. */
   use(): readonly (LimiterReadings & { readonly policy: string })[];
@@ -42,13 +44,16 @@ export interface PolicyService {
   close(): void;
 }
 
-export interface PolicyReport {
+export interface PolicySetReport {
   readonly version: string;
   readonly policies: number;
   readonly since: string;
   readonly stale: boolean;
   readonly problems: readonly string[];
   readonly sources: readonly { readonly source: string; readonly reachable: boolean; readonly why: string }[];
+}
+
+export interface PolicyReport extends PolicySetReport {
   readonly default: 'allow' | 'deny';
   readonly hits: readonly PolicyHits[];
 }
@@ -94,24 +99,27 @@ export async function createPolicyService(options: PolicyServiceOptions): Promis
     tell: (event) => tell(event, log),
   });
 
+  const status = (): PolicySetReport => {
+    const { set, since, problems } = store.state;
+    const sources = source
+      .states()
+      .map(({ name, reachable, why }) => ({ source: name, reachable, why: why ?? '' }));
+    return {
+      version: set?.version ?? '',
+      policies: set?.policies.length ?? 0,
+      since: since === undefined ? '' : new Date(since).toISOString(),
+      stale: problems.length > 0 || sources.some(({ reachable }) => !reachable),
+      problems,
+      sources,
+    };
+  };
   return {
     judge,
     ready: onStart === 'wait' ? store.first : Promise.resolve(),
+    status,
     report() {
-      const { set, since, problems } = store.state;
-      const sources = source
-        .states()
-        .map(({ name, reachable, why }) => ({ source: name, reachable, why: why ?? '' }));
-      return {
-        version: set?.version ?? '',
-        policies: set?.policies.length ?? 0,
-        since: since === undefined ? '' : new Date(since).toISOString(),
-        stale: problems.length > 0 || sources.some(({ reachable }) => !reachable),
-        problems,
-        sources,
-        default: fallback,
-        hits: hitsOf(set, judge, new Map([...limiters.all()].map(([name, one]) => [name, one.readings()]))),
-      };
+      const readings = new Map([...limiters.all()].map(([name, one]) => [name, one.readings()]));
+      return { ...status(), default: fallback, hits: hitsOf(store.state.set, judge, readings) };
     },
     use: () => [...limiters.all()].map(([policy, limiter]) => ({ policy, ...limiter.readings() })),
     get counts() {

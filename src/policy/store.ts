@@ -4,7 +4,7 @@
  */
 import { type BuildProblem, type Built, buildSet } from './build.ts';
 import type { PolicySet } from './compile.ts';
-import type { PolicyDocument } from './document.ts';
+import { type PolicyDocument, placeOf } from './document.ts';
 import { type SecretsOptions, secretsFingerprint } from './secrets.ts';
 import type { Outcome, PolicySource, Snapshot, SourceText } from './sources/source.ts';
 
@@ -217,6 +217,6 @@ const letsNothingIn =
   'the source holds no policies any more; with policies.default: deny nothing is let in; put a policy into it';
 
 function toTextProblem({ document, path, wrong, fix }: BuildProblem): TextProblem {
-  const { source, line, column } = document.origin;
-  return { source, message: `${source}:${line}:${column}: ${path}: ${wrong}; ${fix}` };
+  const { origin } = document;
+  return { source: origin.source, message: `${placeOf(origin)}: ${path}: ${wrong}; ${fix}` };
 }

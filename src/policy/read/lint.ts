@@ -1,7 +1,7 @@
 /** What a set of policies may hold and probably does not mean: policies that never decide, parts that never hold. */
 import type { Problem } from '../../config/load.ts';
 import { bodyIndicesHint, explicitIndex } from '../conditions.ts';
-import type { PolicyDocument } from '../document.ts';
+import { type PolicyDocument, placeOf } from '../document.ts';
 import { type Endpoint, endpoints } from '../endpoints.ts';
 import { compileGlob } from '../glob.ts';
 import { hasIndices, hasMethod, includes, methodsOf, type Scope, scopeOf } from './inclusion.ts';
@@ -29,7 +29,7 @@ export function lint(policies: readonly PolicyDocument[]): readonly Problem[] {
     ];
     return own.map(
       ({ path, wrong, fix }): Problem => ({
-        where: placeOf(document),
+        where: placeOf(document.origin),
         path,
         wrong: `policy ${document.name} ${wrong}`,
         fix,
@@ -42,13 +42,9 @@ export function lint(policies: readonly PolicyDocument[]): readonly Problem[] {
   return [...problems.slice(0, maxFindings), { where: 'policies', ...more }];
 }
 
-function placeOf({ origin: { source, line, column } }: PolicyDocument): string {
-  return `${source}:${line}:${column}`;
-}
-
 /** `b (team-b.yaml:12:9)` */
 function called(document: PolicyDocument): string {
-  return `${document.name} (${placeOf(document)})`;
+  return `${document.name} (${placeOf(document.origin)})`;
 }
 
 const knownEndpoints = endpoints.filter(({ group }) => group !== 'unknown');

@@ -5,7 +5,7 @@ import { toJsonSchema } from '../../config/json-schema.ts';
 import type { Problem } from '../../config/load.ts';
 import { type Path, writePath } from '../../config/path.ts';
 import { type Place, readYaml, type YamlDocument } from '../../config/yaml-text.ts';
-import type { Origin, PolicyDocument } from '../document.ts';
+import { type Origin, type PolicyDocument, placeOf } from '../document.ts';
 import type { SourceText } from '../sources/source.ts';
 import { countItems, maxItems, maxSetItems } from './bounds.ts';
 import type { PolicyContext } from './context.ts';
@@ -165,6 +165,6 @@ interface Read {
   readonly source: string;
 }
 
-function where(source: string, { line, column }: Place): string {
-  return `${source}:${line}:${column}`;
+function where(source: string, place: Place): string {
+  return placeOf({ source, ...place });
 }

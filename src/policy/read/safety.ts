@@ -1,14 +1,13 @@
 /** What no set may hold, since it would let clients use what is not theirs, or nobody anything at all. */
 import type { Problem } from '../../config/load.ts';
-import type { PolicyDocument, PolicyLimits } from '../document.ts';
+import { type PolicyDocument, type PolicyLimits, placeOf } from '../document.ts';
 import { networkBits } from '../networks.ts';
 import { sendsCredentials } from '../server-fields.ts';
 import type { When } from '../when.ts';
 
 export function unsafe(policy: PolicyDocument, when: When): readonly Problem[] {
   const found: Finding[] = [...credentialsAtRisk(policy, when), ...nothingPasses(policy.limits)];
-  const { source, line, column } = policy.origin;
-  const where = `${source}:${line}:${column}`;
+  const where = placeOf(policy.origin);
   return found.map((finding) => ({ where, ...finding, wrong: `policy ${policy.name} ${finding.wrong}` }));
 }
 
@@ -106,7 +105,7 @@ export function tooManySearches(policies: readonly PolicyDocument[]): readonly P
     if (count <= mostSearching) continue;
     return [
       {
-        where: `${origin.source}:${origin.line}:${origin.column}`,
+        where: placeOf(origin),
         path: 'spec.match',
         wrong: `policy ${name} brings the patterns of paths and headers that have text between two stars to more than ${mostSearching}`,
         fix: 'use patterns that begin or end with their text',

@@ -3,7 +3,7 @@
  * one request can make all of them be computed, one after the other, and nothing else is served meanwhile.
  */
 import type { Problem } from '../../config/load.ts';
-import type { PolicyDocument } from '../document.ts';
+import { type PolicyDocument, placeOf } from '../document.ts';
 import type { Endpoint } from '../endpoints.ts';
 import type { When } from '../when.ts';
 import { scopeOf } from './inclusion.ts';
@@ -39,7 +39,7 @@ export function unsafeTogether(policies: readonly PolicyDocument[], when: When):
   const { name, origin } = costliest.policy;
   return [
     {
-      where: `${origin.source}:${origin.line}:${origin.column}`,
+      where: placeOf(origin),
       path: 'spec.when',
       wrong: `the expressions of all policies could take ${Math.ceil(total)} µs of one request to ${endpoint.name}, and ${mostTogether} µs are the limit; policy ${name} takes the most, ${Math.ceil(costliest.cost)} µs`,
       fix: 'ask by match for what it can say, name the endpoints or principals of each policy, or make one of several',
