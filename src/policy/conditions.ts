@@ -7,7 +7,7 @@ import type { RequestHead } from '../http1/request-head.ts';
 import type { Action, HeaderMatch, LengthMatch, Match, PolicyDocument } from './document.ts';
 import type { Endpoint } from './endpoints.ts';
 import { compileGlobs, compilePathGlob } from './glob.ts';
-import { compileIndexPatterns, covers, mayTouch } from './indices.ts';
+import { compileIndexPatterns, covers, mayTouch, patternPrefixes } from './indices.ts';
 import { type AddressBits, addressBits, networkBits } from './networks.ts';
 import { comparePrincipal } from './principal-match.ts';
 import { Seen } from './seen.ts';
@@ -18,6 +18,11 @@ export interface Condition {
   /** The field of `match` that it stands for, as an operator would name it. */
   readonly part: string;
   holds(subject: Subject): boolean;
+  /**
+   * Texts with one of which what is asked for has to begin, so that narrow.ts can look policies up; absent where
+   * there are none. Of indices that is so where the URL is all that says which.
+   */
+  readonly begins?: readonly string[];
   /** What the request has instead, for `explain`. Never a secret. */
   found(subject: Subject): string;
 }
@@ -122,7 +127,9 @@ function indices(match: Match, sense: Sense, trust: boolean): readonly Condition
     return endpoint.takesIndices && covers(patterns, subject.indices);
   };
   const found = (subject: Subject): string => foundIndices(subject, isSettled(subject.match.endpoint));
-  return [{ part: 'indices', holds, found }];
+  // What denies is caught by overlap.
+  const begins = sense === 'covers' ? patternPrefixes(patterns) : [];
+  return [{ part: 'indices', holds, begins, found }];
 }
 
 function foundIndices(
@@ -177,6 +184,7 @@ function sources({ sources }: Match): readonly Condition[] {
         const bits = bitsOf(source);
         return bits !== undefined && networks.some((network) => bits.startsWith(network));
       },
+      begins: networks,
       found: ({ source }) => source,
     },
   ];
@@ -231,10 +239,13 @@ function length({ atLeast, atMost, declared }: LengthMatch): Condition {
 function principals({ principals }: Match): readonly Condition[] {
   if (principals.length === 0) return [];
   const tests = principals.map(comparePrincipal);
+  const names = principals.flatMap((one) => (one.kind === 'token' ? one.subjects : one.names));
+  const anyName = principals.some((one) => one.kind === 'token' && one.subjects.length === 0);
   return [
     {
       part: 'principals',
       holds: (subject) => subject.principals.some((principal) => tests.some((test) => test(principal))),
+      begins: anyName ? [''] : names.map((name) => name.split('*', 1)[0] ?? ''),
       found: (subject) =>
         subject.principals.length === 0
           ? 'no principal'

@@ -2,11 +2,10 @@
  * Which policies can match at all, found by looking a request's endpoint, indices, principal and source up rather
  * than by asking a thousand policies in turn. It only narrows: whatever it leaves is asked in full.
  */
-import { bitsOf, type Condition, senseOf } from './conditions.ts';
+import { bitsOf, type Condition } from './conditions.ts';
 import type { PolicyDocument } from './document.ts';
 import { endpoints as allEndpoints } from './endpoints.ts';
-import { compileIndexPatterns, literalPrefix, patternPrefixes } from './indices.ts';
-import { networkBits } from './networks.ts';
+import { literalPrefix } from './indices.ts';
 import type { Subject } from './subject.ts';
 
 /** A set of policies: bit n of word w is policy 32 w + n. */
@@ -28,12 +27,11 @@ interface Compiled {
 }
 
 export function createNarrowing(policies: readonly Compiled[]): Narrowing {
-  const documents = policies.map(({ document }) => document);
-  const words = Math.ceil(documents.length / 32);
+  const words = Math.ceil(policies.length / 32);
   const candidates = new Uint32Array(words);
   const endpoint = byEndpoint(policies, words);
-  const indices = byIndices(documents, words);
-  const others = [bySource(documents, words), byPrincipal(documents, words)];
+  const indices = byIndices(policies, words);
+  const others = [bySource(policies, words), byPrincipal(policies, words)];
   // Targets outlive sets: what they remember by must not keep a set alive.
   const mark = {};
   return {
@@ -106,21 +104,22 @@ function byEndpoint(policies: readonly Compiled[], words: number): (subject: Sub
 
 /** Policies by the beginnings of what they ask for: an item has to begin as one of them does. */
 class Prefixes {
-  readonly #always: Candidates;
+  /** Those without prefixes. */
+  readonly always: Candidates;
   readonly #byPrefix = new Map<string, number[]>();
   readonly #scratch: Candidates;
   /** Of the prefixes, ascending; undefined while they are being added. */
   #lengths: readonly number[] | undefined;
 
   constructor(words: number) {
-    this.#always = emptySet(words);
+    this.always = emptySet(words);
     this.#scratch = emptySet(words);
   }
 
   /** Without prefixes the policy is never ruled out here. */
   add(policy: number, prefixes: readonly string[]): void {
     if (prefixes.length === 0) {
-      add(this.#always, policy);
+      add(this.always, policy);
       return;
     }
     for (const prefix of prefixes) {
@@ -131,7 +130,7 @@ class Prefixes {
   }
 
   /** Leaves those that one of `prefixes` begins `text`; undefined leaves those without prefixes, and `kept`. */
-  narrow(text: string | undefined, candidates: Candidates, kept = this.#always): void {
+  narrow(text: string | undefined, candidates: Candidates, kept = this.always): void {
     if (this.#byPrefix.size === 0) return;
     this.#lengths ??= [...new Set([...this.#byPrefix.keys()].map(({ length }) => length))].sort(
       (a, b) => a - b,
@@ -150,18 +149,21 @@ class Prefixes {
   }
 }
 
-/** A policy can only cover an expression whose first item begins as one of its patterns does. */
-function byIndices(documents: readonly PolicyDocument[], words: number): Narrow {
+function prefixesOf(policies: readonly Compiled[], part: string, words: number): Prefixes {
   const prefixes = new Prefixes(words);
+  for (const [policy, { conditions }] of policies.entries()) {
+    prefixes.add(policy, conditions.find((condition) => condition.part === part)?.begins ?? []);
+  }
+  return prefixes;
+}
+
+/** A policy can only cover an expression whose first item begins as one of its patterns does. */
+function byIndices(policies: readonly Compiled[], words: number): Narrow {
+  const prefixes = prefixesOf(policies, 'indices', words);
   // Where the URL names no index, a body that is trusted may.
-  const unnamed = emptySet(words);
-  for (const [policy, { action, match, bodyIndices }] of documents.entries()) {
-    const compiled = compileIndexPatterns(match.indices);
-    // What denies is caught by overlap.
-    const narrows = senseOf(action) === 'covers' && compiled.kind === 'compiled';
-    const beginnings = narrows ? patternPrefixes(compiled.patterns) : [];
-    prefixes.add(policy, beginnings);
-    if (beginnings.length === 0 || bodyIndices === 'trust') add(unnamed, policy);
+  const unnamed = prefixes.always.slice();
+  for (const [policy, { document }] of policies.entries()) {
+    if (document.bodyIndices === 'trust') add(unnamed, policy);
   }
   return ({ indices, match }, candidates) => {
     if (match.indices.length > 0) prefixes.narrow(literalPrefix(indices) ?? '', candidates);
@@ -170,25 +172,14 @@ function byIndices(documents: readonly PolicyDocument[], words: number): Narrow 
   };
 }
 
-function bySource(documents: readonly PolicyDocument[], words: number): Narrow {
-  const prefixes = new Prefixes(words);
-  for (const [policy, { match }] of documents.entries()) {
-    prefixes.add(
-      policy,
-      match.sources.flatMap((block) => networkBits(block) ?? []),
-    );
-  }
+function bySource(policies: readonly Compiled[], words: number): Narrow {
+  const prefixes = prefixesOf(policies, 'sources', words);
   return ({ source }, candidates) => prefixes.narrow(bitsOf(source), candidates);
 }
 
 /** Of several principals any may be the one that is asked for, so only the usual case, one, is looked up. */
-function byPrincipal(documents: readonly PolicyDocument[], words: number): Narrow {
-  const prefixes = new Prefixes(words);
-  for (const [policy, { match }] of documents.entries()) {
-    const names = match.principals.flatMap((one) => (one.kind === 'token' ? one.subjects : one.names));
-    const open = match.principals.some((one) => one.kind === 'token' && one.subjects.length === 0);
-    prefixes.add(policy, open ? [''] : names.map((name) => name.split('*', 1)[0] ?? ''));
-  }
+function byPrincipal(policies: readonly Compiled[], words: number): Narrow {
+  const prefixes = prefixesOf(policies, 'principals', words);
   return ({ principals }, candidates) => {
     if (principals.length < 2) prefixes.narrow(principals[0]?.name, candidates);
   };

@@ -1,4 +1,5 @@
 /** What an operator says about credentials: issuers of tokens, files of hashes. */
+import { holdsCredentials, isUnchangeable } from '../trusted-url.ts';
 
 export interface IdentityOptions {
   readonly tokens: readonly TokenIssuer[];
@@ -55,11 +56,7 @@ export function faultOfIssuers(issuers: readonly TokenIssuer[]): string | undefi
   return undefined;
 }
 
-const loopback = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/;
-
 function isTrustworthy(text: string): boolean {
-  if (!URL.canParse(text)) return false;
-  const { protocol, hostname, username, password } = new URL(text);
-  if (username !== '' || password !== '') return false;
-  return protocol === 'https:' || (protocol === 'http:' && loopback.test(hostname));
+  const url = URL.parse(text);
+  return url !== null && !holdsCredentials(url) && isUnchangeable(url);
 }

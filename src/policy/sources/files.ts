@@ -57,10 +57,9 @@ export class FilesSource implements PolicySource {
     this.name = path;
     this.#path = path;
     this.#poller = new Poller({
-      read: async (signal) => {
-        const reading = await this.#read(signal);
-        if (reading.kind === 'unreachable') this.#print = '';
-        return reading;
+      read: (signal) => this.#read(signal),
+      forget: () => {
+        this.#print = '';
       },
       pause: () => interval,
     });

@@ -81,6 +81,8 @@ export function backOff(interval: number, failures: number): number {
 export interface PollOptions {
   /** Settles soon after `signal` is aborted. */
   readonly read: (signal: AbortSignal) => Promise<Reading>;
+  /** After a failure the next reading is to be whole, even if nothing has changed. */
+  readonly forget?: () => void;
   /** Milliseconds to the next reading, after so many failures in a row. */
   readonly pause: (failures: number) => number;
 }
@@ -126,6 +128,7 @@ export class Poller {
     const begun = performance.now();
     this.#state = 'reading';
     const reading = await this.#options.read(signal).catch((error: unknown) => unreachable(String(error)));
+    if (reading.kind === 'unreachable') this.#options.forget?.();
     if (signal.aborted) return;
     this.#failures = reading.kind === 'unreachable' ? this.#failures + 1 : 0;
     this.#tell(reading);

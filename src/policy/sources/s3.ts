@@ -30,11 +30,8 @@ export class S3Source implements PolicySource {
     this.#options = options;
     this.name = `s3://${options.bucket}/${'key' in options.objects ? options.objects.key : options.objects.prefix}`;
     this.#poller = new Poller({
-      read: async (signal) => {
-        const reading = await this.#read(signal);
-        if (reading.kind === 'unreachable') this.#forget();
-        return reading;
-      },
+      read: (signal) => this.#read(signal),
+      forget: () => this.#forget(),
       pause: (failures) => backOff(options.interval ?? 10_000, failures),
     });
   }

@@ -6,6 +6,7 @@ import { open } from 'node:fs/promises';
 import { type IncomingMessage, type OutgoingHttpHeaders, request as requestHttp } from 'node:http';
 import { Agent, request as requestHttps } from 'node:https';
 import { createSecureContext, getCACertificates } from 'node:tls';
+import { holdsCredentials, isUnchangeable } from '../trusted-url.ts';
 import {
   backOff,
   bounds,
@@ -55,11 +56,9 @@ export class UrlSource implements PolicySource {
     this.name = nameOf(this.#url);
     this.#options = options;
     this.#poller = new Poller({
-      read: async (signal) => {
-        const reading = await this.#read(signal);
-        // After a failure the answer is needed whole, even if it is the same.
-        if (reading.kind === 'unreachable') this.#validators = none;
-        return reading;
+      read: (signal) => this.#read(signal),
+      forget: () => {
+        this.#validators = none;
       },
       pause: (failures) => backOff(options.interval ?? 10_000, failures),
     });
@@ -181,13 +180,12 @@ export class UrlSource implements PolicySource {
 function policyUrl(text: string): URL {
   const url = URL.parse(text);
   if (!url) throw new TypeError('the URL of the policies is malformed; write https://host/path');
-  const loopback = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(url.hostname);
-  if (url.protocol !== 'https:' && !(url.protocol === 'http:' && loopback)) {
+  if (!isUnchangeable(url)) {
     throw new TypeError(
       `${nameOf(url)}: policies come over https, or over http from this host; write https://`,
     );
   }
-  if (url.username !== '' || url.password !== '') {
+  if (holdsCredentials(url)) {
     throw new TypeError(`${nameOf(url)}: credentials do not belong into a URL; put a token into tokenFile`);
   }
   return url;
