@@ -10,6 +10,10 @@ import {
   writeSize,
 } from './units.ts';
 
+/** Milliseconds. */
+export const hour = 3_600_000;
+export const day = 24 * hour;
+
 export interface Bounds {
   readonly min: number;
   readonly max: number;

@@ -3,7 +3,7 @@
  * (docs/policies.md) are printed from it; documents.ts makes a `PolicyDocument` of what it reads.
  */
 import { z } from 'zod';
-import { count, duration, read, refuse, size } from '../../config/quantities.ts';
+import { count, duration, hour, read, refuse, size } from '../../config/quantities.ts';
 import { longestSource } from '../when.ts';
 import type { PolicyContext } from './context.ts';
 import { headersSchema } from './header-schema.ts';
@@ -99,9 +99,7 @@ const limits = z
     queue: z
       .strictObject({
         depth: count(anyCount).meta({ description: 'Requests that may wait', examples: [16] }),
-        wait: duration({ min: 0, max: 3_600_000 })
-          .prefault('5s')
-          .describe('So long; then 429 with Retry-After'),
+        wait: duration({ min: 0, max: hour }).prefault('5s').describe('So long; then 429 with Retry-After'),
       })
       .optional()
       .describe('Where streams or requestRate are used up'),
