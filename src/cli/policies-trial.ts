@@ -7,6 +7,7 @@ import type { PolicySet, Step } from '../policy/compile.ts';
 import type { PolicyDocument } from '../policy/document.ts';
 import type { Identified } from '../policy/identity/identity.ts';
 import { Judge, type Judgement } from '../policy/judge.ts';
+import { declaresTooMuch } from '../policy/limits/body-budget.ts';
 import { createLimiters } from '../policy/limits/limiter.ts';
 import type { TestRequest } from '../policy/read/policy-test.ts';
 import { describe, type Subject } from '../policy/subject.ts';
@@ -75,7 +76,7 @@ function becomeOf(
     return { verdict: 'deny', status, reason: detail, cluster: undefined };
   }
   const { limits, cluster } = judgement.policy?.document ?? {};
-  if (limits !== undefined && (head.contentLength ?? 0) > limits.bodyBytes) {
+  if (limits !== undefined && declaresTooMuch(head, limits.bodyBytes)) {
     const { status, reason } = errors['body-too-large'];
     return { verdict: 'deny', status, reason, cluster: undefined };
   }

@@ -6,7 +6,7 @@ import type { RequestHead } from '../http1/request-head.ts';
 import type { Connection } from '../net/contract.ts';
 import type { Judgement, Refused } from '../policy/judge.ts';
 import type { Left, Limited, Ticket } from '../policy/limits/admission.ts';
-import { type BodyBudget, bodyBudget } from '../policy/limits/body-budget.ts';
+import { type BodyBudget, bodyBudget, declaresTooMuch } from '../policy/limits/body-budget.ts';
 
 export type Allowed = Judgement & { kind: 'allowed' };
 
@@ -43,7 +43,7 @@ export const free: Entered = { kind: 'ticket', release: () => {} };
 export function enter(head: RequestHead, { policy, limiter }: Allowed): Entered | Waiting | Refused {
   if (policy === undefined || limiter === undefined) return free;
   const { bodyBytes } = policy.document.limits;
-  if ((head.contentLength ?? 0) > bodyBytes) return tooLarge(bodyBytes);
+  if (declaresTooMuch(head, bodyBytes)) return tooLarge(bodyBytes);
   const admission = limiter.admit();
   if (admission.kind !== 'waiting') return admission.kind === 'ticket' ? admission : turnedAway(admission);
   return {

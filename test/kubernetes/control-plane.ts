@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:https';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { type Child, freePorts, startChild, untilReady } from '../opensearch/child.ts';
+import { type Child, freePorts, startChild, untilReady } from '../support/child.ts';
 
 /** In milliseconds; on two busy cores a start takes five seconds. */
 const startDeadline = 90_000;

@@ -2,9 +2,9 @@
 import { randomUUID } from 'node:crypto';
 import { readdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
+import { freePorts, startChild, untilReady } from '../support/child.ts';
 import { cached, here } from './cache.ts';
 import { type ServerName, servers } from './catalogue.ts';
-import { freePorts, startChild, untilReady } from './child.ts';
 
 export interface ServerOptions {
   readonly name: ServerName;

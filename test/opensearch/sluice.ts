@@ -4,8 +4,8 @@ import { readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { PolicyReport } from '../../src/admin/contract.ts';
+import { freePorts, startChild, untilReady } from '../support/child.ts';
 import { cached, checkout } from './cache.ts';
-import { freePorts, startChild, untilReady } from './child.ts';
 
 /** The keys of the access log that the tests look at; sizes are bytes. */
 export interface LoggedBody {

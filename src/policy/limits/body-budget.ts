@@ -1,7 +1,16 @@
 /** What one body may move, as the budget of its relay: bytes in all, bytes per second, or both. */
 import type { Framing } from '../../http1/framing.ts';
+import type { RequestHead } from '../../http1/request-head.ts';
 import type { Relay } from '../../net/contract.ts';
 import type { Bandwidth, Meter } from './bandwidth.ts';
+
+/** Whether a body is known to be too large before any of it has come. */
+export function declaresTooMuch(
+  { contentLength = 0 }: Pick<RequestHead, 'contentLength'>,
+  bodyBytes: number,
+): boolean {
+  return contentLength > bodyBytes;
+}
 
 /**
  * The budget of a body that may have `bodyBytes` and shares `bandwidth`; undefined where neither can ever hold it back.

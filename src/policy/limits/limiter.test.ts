@@ -1,22 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { ManualTime } from '../../../test/support/manual-time.ts';
-import type { PolicyLimits } from '../document.ts';
+import { noLimits } from '../../../test/support/policies.ts';
 import { createLimiters } from './limiter.ts';
-
-const none: PolicyLimits = {
-  bodyBytes: Number.POSITIVE_INFINITY,
-  requestBandwidth: undefined,
-  responseBandwidth: undefined,
-  streams: Number.POSITIVE_INFINITY,
-  requestRate: undefined,
-  queue: undefined,
-};
 
 describe('the limiters of all policies', { timeout: 10_000 }, () => {
   it('a reload goes on with the streams and tokens of the policy of that name', () => {
     const limiters = createLimiters(new ManualTime());
-    const limits = { ...none, streams: 2, requestRate: { rate: 1, burst: 3 } };
+    const limits = { ...noLimits, streams: 2, requestRate: { rate: 1, burst: 3 } };
     const before = limiters.of('a', limits);
     const ticket = before.admit();
     before.admit();
@@ -32,7 +23,7 @@ describe('the limiters of all policies', { timeout: 10_000 }, () => {
 
   it('a policy without limits only counts', () => {
     const time = new ManualTime();
-    const limiter = createLimiters(time).of('a', none);
+    const limiter = createLimiters(time).of('a', noLimits);
     limiter.admit();
     assert.equal(limiter.request, undefined);
     assert.equal(limiter.response, undefined);
@@ -42,12 +33,12 @@ describe('the limiters of all policies', { timeout: 10_000 }, () => {
 
   it('each direction has its own bandwidth, and a lifted one is offered to no new body', () => {
     const limiters = createLimiters(new ManualTime());
-    const limits = { ...none, requestBandwidth: { rate: 1000, burst: 1000 } };
+    const limits = { ...noLimits, requestBandwidth: { rate: 1000, burst: 1000 } };
     const limiter = limiters.of('a', limits);
     const { request } = limiter;
     assert.ok(request);
     assert.equal(limiter.response, undefined);
-    limiters.of('a', { ...none, responseBandwidth: { rate: 1000, burst: 1000 } });
+    limiters.of('a', { ...noLimits, responseBandwidth: { rate: 1000, burst: 1000 } });
     assert.equal(limiter.request, undefined);
     assert.ok(limiter.response);
     limiters.of('a', { ...limits });
@@ -57,9 +48,9 @@ describe('the limiters of all policies', { timeout: 10_000 }, () => {
   it('forgets a policy that is gone, but not while somebody is in or waits', async () => {
     const limiters = createLimiters(new ManualTime());
     const names = () => [...limiters.all()].map(([name]) => name);
-    const busy = limiters.of('busy', { ...none, streams: 1, queue: { depth: 1, wait: 1000 } });
-    limiters.of('idle', none);
-    limiters.of('kept', none);
+    const busy = limiters.of('busy', { ...noLimits, streams: 1, queue: { depth: 1, wait: 1000 } });
+    limiters.of('idle', noLimits);
+    limiters.of('kept', noLimits);
     const ticket = busy.admit();
     const waiting = busy.admit();
     limiters.retain(new Set(['kept']));
@@ -78,7 +69,7 @@ describe('the limiters of all policies', { timeout: 10_000 }, () => {
     const limiters = createLimiters(time);
     for (let index = 0; index < 50; index++) {
       const limiter = limiters.of(`policy ${index}`, {
-        ...none,
+        ...noLimits,
         requestBandwidth: { rate: 1000 + index, burst: 1 },
         streams: 1,
         queue: { depth: 1, wait: 1000 + index },
@@ -102,7 +93,7 @@ describe('the limiters of all policies', { timeout: 10_000 }, () => {
   it('keeps no process alive and works by the clock of the system', async () => {
     const limiters = createLimiters();
     const limiter = limiters.of('a', {
-      ...none,
+      ...noLimits,
       requestRate: { rate: 50, burst: 1 },
       queue: { depth: 5, wait: 2000 },
     });

@@ -1,7 +1,7 @@
 /** Many bodies at once, and a cluster of which a node is dead. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { freePorts } from '../child.ts';
+import { freePorts } from '../../support/child.ts';
 import { openClient } from '../clients.ts';
 import { digest, digestOf } from '../documents.ts';
 import { readAll } from '../http.ts';
