@@ -68,6 +68,11 @@ export const errors = {
   // The server's answer.
   'upstream-head-malformed': row('upstream', 502, 'The upstream node sent a malformed response head.'),
   'upstream-head-too-large': row('upstream', 502, 'The upstream node sent too large a response head.'),
+  'upstream-expectation-failed': row(
+    'upstream',
+    502,
+    'The upstream node refused an expectation of the proxy when the body had begun.',
+  ),
   'upstream-head-timeout': row('upstream', 504, 'The upstream node did not answer in time.'),
   'upstream-not-reading': row('upstream', 504, 'The upstream node stopped reading the request body.'),
   'upstream-body-malformed': row('upstream', 502, 'The upstream node sent a malformed response body.'),

@@ -29,6 +29,8 @@ export type Ended =
   | { readonly kind: 'last'; readonly failure: Failure | undefined }
   /** The answer could not be finished: the connection is closed so that the client can tell. */
   | { readonly kind: 'cut'; readonly failure: Failure }
+  /** The server refuses to be asked first (417), which is none of the client's business. The body is untouched. */
+  | { readonly kind: 'expectation-refused' }
   /** No answer came. `untouched`: not one byte of the body has left for the server. */
   | { readonly kind: 'unanswered'; readonly failure: Failure; readonly untouched: boolean };
 
@@ -47,12 +49,15 @@ export class Conversation {
   readonly #hasBody: boolean;
   /** Sluice asks `Expect: 100-continue` of its own accord. */
   readonly #preflight: boolean;
+  /** The server has said 100. */
+  #agreed = false;
   #upload: Body | undefined;
   #uploadEnd: RelayEndKind | undefined;
   #fault: Failure | undefined;
   #headTimer: NodeJS.Timeout | undefined;
 
-  constructor(options: ProxyOptions, { client, watch, head, exchange, allowed }: Passage, lease: Lease) {
+  constructor(options: ProxyOptions, passage: Passage, lease: Lease) {
+    const { client, watch, head, exchange, allowed } = passage;
     this.#options = options;
     this.#allowed = allowed;
     this.#client = client;
@@ -62,7 +67,7 @@ export class Conversation {
     this.#lease = lease;
     this.#server = lease.connection;
     this.#hasBody = head.framing.kind !== 'none';
-    this.#preflight = this.#hasBody && !head.expectsContinue && this.#wantsPreflight();
+    this.#preflight = passage.mayAsk && this.#hasBody && !head.expectsContinue && this.#wantsPreflight();
   }
 
   async hold(): Promise<Ended> {
@@ -78,7 +83,7 @@ export class Conversation {
     }
     const answer = await this.#finalHead();
     clearTimeout(this.#headTimer);
-    const ended = 'code' in answer ? await this.#unanswered(answer) : await this.#passBack(answer);
+    const ended = await this.#endWith(answer);
     clearTimeout(this.#headTimer);
     this.#watch(null);
     return ended;
@@ -175,6 +180,7 @@ export class Conversation {
       if ('code' in head || !head.interim) return head;
       interim += 1;
       this.#passInterim(head);
+      if (head.status === 100) this.#agreed = true;
       if (head.status === 100 && asking) this.#startUpload();
     }
     return failure('upstream-head-malformed', `more than ${maxInterim} interim responses`);
@@ -184,6 +190,25 @@ export class Conversation {
   #passInterim(head: ResponseHead): void {
     if (this.#head.version === '1.0' || (head.status === 100 && !this.#head.expectsContinue)) return;
     this.#client.send(forwardResponse(head, { drop: droppedFromResponses, add: '', decoded: false }));
+  }
+
+  #endWith(answer: ResponseHead | Failure): Promise<Ended> {
+    if ('code' in answer) return this.#unanswered(answer);
+    const unasked = answer.status === 417 && this.#preflight && !this.#agreed;
+    return unasked ? this.#withoutExpect() : this.#passBack(answer);
+  }
+
+  /**
+   * RFC 9110, section 10.1.1: 417 merely says that somebody on the way does not support expectations, so the request
+   * is sent again without one. The server may not read what follows on this connection: it ends.
+   */
+  #withoutExpect(): Promise<Ended> {
+    const { node } = this.#lease;
+    node.answered();
+    node.ignoredExpect(performance.now());
+    if (!this.#isUntouched) return this.#unanswered(failure('upstream-expectation-failed'));
+    this.#lease.drop();
+    return Promise.resolve({ kind: 'expectation-refused' });
   }
 
   async #unanswered(why: Failure): Promise<Ended> {

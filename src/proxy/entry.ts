@@ -27,6 +27,8 @@ export interface Passage {
   allowed: Allowed;
   /** Its place among the policy's streams. */
   ticket: Entered;
+  /** Sluice may ask the server before it sends a large body: until a server has refused to be asked. */
+  mayAsk: boolean;
 }
 
 export interface Waiting {

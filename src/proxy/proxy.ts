@@ -94,6 +94,7 @@ export function createProxy(options: ProxyOptions): Proxy {
           exchange,
           allowed: unjudged,
           ticket: free,
+          mayAsk: true,
         };
         after = await judge(passage);
       }
@@ -155,15 +156,16 @@ export function createProxy(options: ProxyOptions): Proxy {
       gone = true;
     });
 
-    let stale: UpstreamNode | undefined;
+    /** To be tried once more, on a fresh connection. */
+    let again: UpstreamNode | undefined;
     while (tried.size < limits.attempts) {
-      const node: UpstreamNode | undefined = stale ?? target.pick(tried);
+      const node: UpstreamNode | undefined = again ?? target.pick(tried);
       if (node === undefined) break;
       exchange.attempts += 1;
       exchange.node = node.name;
-      const leasing = target.lease(node, weight, stale !== undefined);
+      const leasing = target.lease(node, weight, again !== undefined);
       const lease = leasing instanceof Promise ? await leasing : leasing;
-      stale = undefined;
+      again = undefined;
       if ('code' in lease) {
         tried.add(node);
         why = lease;
@@ -179,13 +181,18 @@ export function createProxy(options: ProxyOptions): Proxy {
       }
       const conversation = new Conversation(options, passage, lease);
       const ended = await conversation.hold();
+      if (ended.kind === 'expectation-refused') {
+        passage.mayAsk = false;
+        again = node;
+        continue;
+      }
       if (ended.kind !== 'unanswered') return conclude(exchange, ended);
       why = ended.failure;
       if (!mayRetry(head, ended)) {
         return refuse(client, exchange, refusal(why), head.persistent && conversation.bodyIsRead);
       }
       // A pooled connection may have been dead all along: that says nothing about its node.
-      if (lease.reused) stale = node;
+      if (lease.reused) again = node;
       else tried.add(node);
     }
     return refuse(client, exchange, refusal(why), isKeepable(head));
@@ -197,7 +204,7 @@ export function createProxy(options: ProxyOptions): Proxy {
     return head.framing.kind !== 'none' || idempotent.has(head.method);
   }
 
-  function conclude(exchange: Exchange, ended: Exclude<Ended, { kind: 'unanswered' }>): After {
+  function conclude(exchange: Exchange, ended: Extract<Ended, { kind: 'kept' | 'last' | 'cut' }>): After {
     if (ended.kind === 'kept') return 'next';
     exchange.failure = ended.failure;
     return ended.kind === 'last' ? 'linger' : 'close';

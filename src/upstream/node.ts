@@ -30,7 +30,7 @@ interface Idle {
   readonly since: number;
 }
 
-/** After this a node that let an expectation pass unanswered is asked again. */
+/** After this a node that let an expectation pass unanswered, or refused it, is asked again. */
 const forgetIgnoredExpect = 600_000;
 
 export class UpstreamNode {
@@ -76,7 +76,7 @@ export class UpstreamNode {
     this.#ejectedUntil = 0;
   }
 
-  /** It did not answer `Expect: 100-continue` in time: the round trip is not worth asking for. */
+  /** It did not answer `Expect: 100-continue` in time, or refused it: the round trip is not worth asking for. */
   ignoredExpect(now: number): void {
     this.#ignoresExpectUntil = now + forgetIgnoredExpect;
   }

@@ -137,7 +137,7 @@ onEachTransport('an expectation of Sluice', (kind) => {
     );
   });
 
-  for (const status of [413, 429, 503, 417]) {
+  for (const status of [413, 429, 503]) {
     it(`refused with ${status}: not a byte of the body has left, and the client that writes on hears of it`, async () => {
       const leaked: (Buffer | undefined)[] = [];
       await using origin = await Origin.open(refusing(status, (bytes) => leaked.push(bytes)));
@@ -154,6 +154,100 @@ onEachTransport('an expectation of Sluice', (kind) => {
       assert.deepEqual([leaked[0], stand.cluster.nodes[0]!.idleConnections], [undefined, 0]);
     });
   }
+
+  for (const form of ['length', 'chunked'] as const) {
+    it(`refused with 417, which no client asked for: a ${form} body goes again without it, whole and once, and the node is remembered`, async () => {
+      const length = 10 * MIB;
+      const asked: (string | undefined)[] = [];
+      const leaked: (Buffer | undefined)[] = [];
+      // A hop that knows no expectations, and closes after it has refused one.
+      await using origin = await Origin.open(async (peer, _nth, origin) => {
+        for (;;) {
+          const head = await readHead(peer);
+          if (!head) break;
+          asked.push(head.field('expect'));
+          if (head.field('expect')) {
+            await peer.write(answerText(417, 'no expectations here', 'Connection: close\r\n'));
+            leaked.push(await peer.some());
+            break;
+          }
+          const received = { head, ...(await readBody(peer, head)) };
+          origin.received.push(received);
+          await peer.write(answerText(200, received.digest));
+        }
+        peer.end();
+      });
+      await using stand = await Stand.open(kind, { nodes: [origin.port] });
+      const client = await stand.client();
+      for (let round = 0; round < 2; round++) {
+        const framing = form === 'length' ? `Content-Length: ${length}` : 'Transfer-Encoding: chunked';
+        await client.write(`POST /_bulk HTTP/1.1\r\nHost: es\r\n${framing}\r\n\r\n`);
+        const blocks = bodyBlocks(length, round);
+        await client.writeAll(form === 'length' ? blocks : chunks(body(length, round), 100_000));
+        const { head, text } = await readWhole(client);
+        assert.deepEqual(
+          [head.status, text, head.field('connection')],
+          [200, digestOf(bodyBlocks(length, round)), 'keep-alive'],
+        );
+        const exchange = await stand.ended();
+        assert.deepEqual(
+          [exchange.status, exchange.failure, exchange.request.bytes, exchange.attempts],
+          [200, undefined, length, round === 0 ? 2 : 1],
+        );
+      }
+      assert.deepEqual(asked, ['100-continue', undefined, undefined]);
+      assert.deepEqual(
+        origin.received.map(({ digest }) => digest),
+        [digestOf(bodyBlocks(length, 0)), digestOf(bodyBlocks(length, 1))],
+      );
+      assert.deepEqual([leaked, origin.accepted, origin.faults], [[undefined], 2, []]);
+      assert.equal(stand.cluster.nodes[0]!.isEjected(performance.now()), false);
+    });
+  }
+
+  it('a 417 that stays when nothing is expected is an answer like any other, asked for no third time', async () => {
+    await using origin = await Origin.open(async (peer) => {
+      await readHead(peer);
+      await peer.write(answerText(417, 'never', 'Connection: close\r\n'));
+      await peer.ending();
+      peer.end();
+    });
+    await using stand = await Stand.open(kind, { nodes: [origin.port] });
+    const client = await stand.client();
+    await client.write(post);
+    await client.writeAll(bodyBlocks(size));
+    const { head, text } = await readWhole(client);
+    assert.deepEqual([head.status, text], [417, 'never']);
+    assert.deepEqual([(await stand.ended()).attempts, origin.accepted], [2, 2]);
+  });
+
+  it('a 417 that comes once the body has begun is no fault of the client: 502, and the next one goes through', async () => {
+    await using origin = await Origin.open(async (peer, _nth, origin) => {
+      const head = await readHead(peer);
+      if (head?.field('expect')) {
+        await peer.exactly(1000);
+        await peer.write(answerText(417, 'too late', 'Connection: close\r\n'));
+        await peer.ending();
+      } else if (head) {
+        const received = { head, ...(await readBody(peer, head)) };
+        origin.received.push(received);
+        await peer.write(answerText(200, received.digest));
+      }
+      peer.end();
+    });
+    await using stand = await Stand.open(kind, { nodes: [origin.port], preflight: { timeout: 50 } });
+    const client = await stand.client();
+    await client.write(post);
+    await client.writeAll(bodyBlocks(size));
+    const { head } = await readWhole(client);
+    assert.equal(head.status, 502);
+    assert.equal((await stand.ended()).failure?.code, 'upstream-expectation-failed');
+    const again = await stand.client();
+    await again.write(post);
+    await again.writeAll(bodyBlocks(size));
+    assert.equal((await readWhole(again)).text, digestOf(bodyBlocks(size)));
+    assert.equal(origin.received.length, 1);
+  });
 
   it('a server that closes instead of answering costs nothing: another node gets the whole', async () => {
     await using dead = await Origin.open(async (peer) => {
