@@ -3,13 +3,14 @@
  * Fields are names, addresses, counts and error codes; never a header, a query or a URL with credentials.
  */
 import { type Logger, pino } from 'pino';
+import { standardError } from './sink.ts';
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
 
 /** `log.warn({ node, code }, 'the node is left alone for 2s')`. */
 export type Log = Pick<Logger, LogLevel | 'fatal'>;
 
-/** Written at once, so that the last line before an end is not lost. */
+/** Each line is written at once where stderr has room, so that the last one before an end is not lost. */
 export function createLog(level: LogLevel): Log {
   return pino(
     {
@@ -18,6 +19,6 @@ export function createLog(level: LogLevel): Log {
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
     },
-    pino.destination({ dest: 2, sync: true }),
+    { write: (line: string) => standardError().line(line) },
   );
 }

@@ -1,9 +1,13 @@
 /** Where bytes of a log go: a file, or the process's stdout or stderr, whatever those are. */
-import { close, constants, fstatSync, openSync, write } from 'node:fs';
-import { Socket } from 'node:net';
+import { type BigIntStats, closeSync, fstatSync, openSync } from 'node:fs';
+import { type Channel, ownChannel, standardChannel } from './channel.ts';
+import { Outlet } from './outlet.ts';
 
 export interface Sink {
-  /** One batch at a time. `written` may be less than the batch; EAGAIN says: later. */
+  /**
+   * One batch at a time: whole lines, or the rest of the last batch. `written` may be less than the batch; EAGAIN
+   * says: later.
+   */
   write(batch: Buffer, done: (error: NodeJS.ErrnoException | null, written: number) => void): void;
   /** Gives up what is still being written. */
   close(): void;
@@ -11,53 +15,64 @@ export interface Sink {
 
 /** Appends. Throws when it can't be opened. */
 export function openFile(file: string): Sink {
-  return descriptorSink(openSync(file, 'a', 0o640));
+  // `/dev/stdout` leads nowhere where stdout is a socket; it means the same as the name.
+  if (file === '/dev/stdout') return openStandard(1);
+  if (file === '/dev/stderr') return openStandard(2);
+  const descriptor = openSync(file, 'a', 0o640);
+  if (!leadsToStderr(descriptor)) return ownChannel(descriptor);
+  closeSync(descriptor);
+  return sharedSink();
 }
 
-/**
- * stdout (1) or stderr (2), never blocking: a reader that takes nothing would else hold the thread that writes,
- * and with it the end of the process. O_NONBLOCK on the descriptor itself would be seen by whoever shares it, so
- * what it leads to is opened once more. A socket can't be, and belongs to us alone more often than not.
- */
+/** stdout (1) or stderr (2), never waiting for a reader. */
 export function openStandard(descriptor: 1 | 2): Sink {
-  if (fstatSync(descriptor).isSocket()) return socketSink(descriptor);
+  return leadsToStderr(descriptor) ? sharedSink() : standardChannel(descriptor);
+}
+
+let outlet: Outlet | undefined;
+
+/** What the operator's log writes to, and the access log as well where it goes to the same place. */
+export function standardError(): Outlet {
+  if (outlet === undefined) {
+    const opened = new Outlet(stderrChannel());
+    process.once('exit', () => opened.flush());
+    outlet = opened;
+  }
+  return outlet;
+}
+
+/** Without stderr there is nobody to tell. */
+function stderrChannel(): Channel {
   try {
-    const flags = constants.O_WRONLY | constants.O_APPEND | constants.O_NONBLOCK;
-    return descriptorSink(openSync(`/proc/self/fd/${descriptor}`, flags));
+    return standardChannel(2);
   } catch {
-    return { ...descriptorSink(descriptor), close: () => {} };
+    return {
+      write: (batch, done) => setImmediate(done, null, batch.length),
+      writeNow: (bytes) => bytes.length,
+      close() {},
+    };
   }
 }
 
-function descriptorSink(descriptor: number): Sink {
-  let busy = false;
-  let closed = false;
+/** It stays open: the operator is told to the last. */
+function sharedSink(): Sink {
+  const shared = standardError();
   return {
-    write(batch, done) {
-      busy = true;
-      write(descriptor, batch, (error, written) => {
-        busy = false;
-        if (closed) close(descriptor);
-        done(error, written);
-      });
-    },
-    close() {
-      closed = true;
-      // Under way, it is closed when it comes back: its number could be another file's by then.
-      if (!busy) close(descriptor);
-    },
+    write: (batch, done) => shared.write(batch, done),
+    close: () => shared.endBatches(),
   };
 }
 
-function socketSink(descriptor: number): Sink {
-  const socket = new Socket({ fd: descriptor, readable: false, writable: true });
-  // What fails is told to the callback of the write.
-  socket.on('error', () => {});
-  socket.unref();
-  return {
-    write(batch, done) {
-      socket.write(batch, (error) => done(error ?? null, error ? 0 : batch.length));
-    },
-    close: () => socket.destroy(),
-  };
+/** Two writers to one place must be one, or their lines end up inside or on top of each other. */
+function leadsToStderr(descriptor: number): boolean {
+  const [one, other] = [statOf(descriptor), statOf(2)];
+  return one !== undefined && one.dev === other?.dev && one.ino === other.ino;
+}
+
+function statOf(descriptor: number): BigIntStats | undefined {
+  try {
+    return fstatSync(descriptor, { bigint: true });
+  } catch {
+    return undefined;
+  }
 }
