@@ -20,3 +20,13 @@ test('a word that is near to nothing is not guessed at', () => {
   for (const word of ['policy', 'tracing', '']) assert.equal(nearest(word, settings), undefined);
   assert.equal(nearest('log', []), undefined);
 });
+
+test('of two that are equally near, the one that keeps the word is meant', () => {
+  for (const [word, candidates, meant] of [
+    ['_search', ['msearch', 'search'], 'search'],
+    ['_get', ['mget', 'get'], 'get'],
+    ['_bulk', ['bulk'], 'bulk'],
+  ] as const) {
+    for (const order of [candidates, candidates.toReversed()]) assert.equal(nearest(word, order), meant);
+  }
+});
