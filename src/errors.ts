@@ -82,6 +82,9 @@ export const errors = {
 
 export type ErrorCode = keyof typeof errors;
 
+/** All of them, in the order of the table. */
+export const errorCodes = Object.keys(errors) as readonly ErrorCode[];
+
 /** One failure: its code, and what exactly was wrong. The detail never holds a secret or a raw header value. */
 export interface Failure {
   readonly code: ErrorCode;

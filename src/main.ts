@@ -134,8 +134,9 @@ async function servePolicies(policies: PoliciesConfig, config: Config, log: Log)
 function policySources(service: PolicyService): PolicySources {
   return {
     state: () => ({ ...service.status(), ...service.counts }),
-    hits: () => [...service.judge.hits].map(([policy, hits]) => ({ policy, ...hits })),
+    hits: service.decisions,
     use: service.use,
+    credentialRefusals: service.credentialRefusals,
   };
 }
 

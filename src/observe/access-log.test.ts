@@ -47,6 +47,18 @@ test('what was judged is told: endpoint, policy, principal, audits, and the wait
   });
 });
 
+test('credentials that are refused before any policy is asked name somebody all the same', () => {
+  const exchange = Object.assign(beginExchange('id-3', '10.0.0.9', 1), {
+    status: 401,
+    principal: `user ${'"\u2028\u0000\n'.repeat(1000)}?`,
+    failure: failure('unauthenticated'),
+  });
+  const line = accessLine(exchange);
+  const { principal, policy } = JSON.parse(line);
+  assert.deepEqual([principal.length, policy], [256, undefined]);
+  assert.equal(line.indexOf('\n'), line.length - 1);
+});
+
 test('a line is the record, key by key', () => {
   const exchange = upload();
   assert.deepEqual(JSON.parse(accessLine(exchange)), {

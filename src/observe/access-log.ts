@@ -77,7 +77,7 @@ export function accessLine(exchange: Exchange): string {
   }
   if (exchange.userAgent !== '') line += `,"agent":${quoted(exchange.userAgent, agentLimit)}`;
   line += `,"status":${exchange.status},"request":${body(exchange.request)},"response":${body(exchange.response)}`;
-  if (exchange.policy !== '') line += judged(exchange);
+  line += judged(exchange);
   // Names of clusters, nodes, endpoints and policies are the operator's, and hold nothing to escape.
   if (exchange.attempts > 0) {
     line += `,"cluster":"${exchange.cluster}","node":"${exchange.node}","transport":"${exchange.transport}","attempts":${exchange.attempts},"reused":${exchange.reused}`;
@@ -93,7 +93,8 @@ export function accessLine(exchange: Exchange): string {
 }
 
 function judged({ endpoint, policy, principal, audited, queuedFor }: Exchange): string {
-  let line = `,"endpoint":"${endpoint}","policy":"${policy}"`;
+  let line = policy === '' ? '' : `,"endpoint":"${endpoint}","policy":"${policy}"`;
+  // Credentials that are refused name somebody, and no policy is asked.
   if (principal !== '') line += `,"principal":${quoted(principal)}`;
   if (audited.length > 0) line += `,"audited":${JSON.stringify(audited.slice(0, auditLimit))}`;
   if (queuedFor > 0) line += `,"queued_ms":${rounded(queuedFor)}`;

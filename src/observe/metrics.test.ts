@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { failure } from '../errors.ts';
+import { errorCodes, errors, failure } from '../errors.ts';
 import { beginExchange, type Exchange } from '../exchange.ts';
 import { createMetrics, type MetricSources, type TransportCounters } from './metrics.ts';
 
@@ -23,10 +23,12 @@ const use = { policy: 'a', streams: 3, waiting: 2, throttled: 1, refused: 4 };
 const policies: MetricSources['policies'] = {
   state: () => ({ version: 'v7', policies: 5, since: 2000, accepted: 6, refused: 1, stale: true }),
   hits: () => [
-    { policy: 'a', allowed: 7, denied: 0, audited: 8 },
-    { policy: 'default', allowed: 0, denied: 9, audited: 0 },
+    { policy: 'a', verdict: 'allow', allowed: 7, denied: 0, audited: 8 },
+    { policy: 'b', verdict: 'deny', allowed: 0, denied: 0, audited: 0 },
+    { policy: 'default', verdict: 'deny', allowed: 0, denied: 9, audited: 0 },
   ],
   use: () => [{ ...use, requestBytes: 100, responseBytes: 11, throttledMs: 1500 }],
+  credentialRefusals: () => [{ policy: '', reason: 'wrong-password', count: 3 }],
 };
 
 function sources(change: Partial<MetricSources> = {}): MetricSources {
@@ -98,6 +100,25 @@ test('a failure is counted by code and side, also where the client was sent noth
   assert.ok(text.has('sluice_upstream_attempts_total 0'));
 });
 
+test('every failure and every answer has its series before the first: a rate sees the first one, too', async () => {
+  const text = await lines(createMetrics(sources()));
+  for (const code of errorCodes) {
+    const line = `sluice_failures_total{code="${code}",side="${errors[code].side}"} 0`;
+    assert.ok(text.has(line), line);
+  }
+  for (const line of [
+    'sluice_requests_total{method="POST",status="5xx"} 0',
+    'sluice_requests_total{method="other",status="none"} 0',
+    'sluice_policy_decisions_total{policy="b",verdict="deny"} 0',
+  ]) {
+    assert.ok(text.has(line), line);
+  }
+  assert.ok(
+    !text.has('sluice_policy_decisions_total{policy="b",verdict="allow"} 0'),
+    'which it never decides',
+  );
+});
+
 test('no client can make new series', async () => {
   const metrics = createMetrics(sources());
   const before = (await lines(metrics)).size;
@@ -106,7 +127,7 @@ test('no client can make new series', async () => {
       exchange({ method: `M${number}`, path: `/${number}`, userAgent: `a${number}`, status: 200 + number }),
     );
   }
-  assert.ok((await lines(metrics)).size - before < 20);
+  assert.equal((await lines(metrics)).size, before + 1, 'that of the node');
 });
 
 test('what transports and nodes know is asked for at each scrape, and is not added up', async () => {
@@ -165,6 +186,7 @@ test('what policies decided and hold back is told by policy, and the set by its 
     'sluice_policy_decisions_total{policy="a",verdict="allow"} 7',
     'sluice_policy_decisions_total{policy="a",verdict="audit"} 8',
     'sluice_policy_decisions_total{policy="default",verdict="deny"} 9',
+    'sluice_policy_credentials_refused_total{policy="",reason="wrong-password"} 3',
     'sluice_policy_streams{policy="a"} 3',
     'sluice_policy_queued{policy="a"} 2',
     'sluice_policy_throttled_streams{policy="a"} 1',

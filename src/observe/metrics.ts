@@ -4,7 +4,7 @@
  */
 import type Gauge from 'prom-client/lib/gauge.js';
 import Registry from 'prom-client/lib/registry.js';
-import { errors } from '../errors.ts';
+import { errorCodes, errors } from '../errors.ts';
 import type { Observer } from '../exchange.ts';
 import { type PolicySources, registerPolicies } from './policy-metrics.ts';
 import { registerProcess } from './process-metrics.ts';
@@ -102,7 +102,8 @@ function registerExchanges(scraped: Scraped, tally: Tally): void {
     'sluice_failures_total',
     'Exchanges that failed, by error code (docs/errors.md) and whose doing it was.',
     ['code', 'side'],
-    () => [...tally.failures].map(([code, count]) => [{ code, side: errors[code].side }, count]),
+    // Every code from the start: a rate does not see the failure with which its series begins.
+    () => errorCodes.map((code) => [{ code, side: errors[code].side }, tally.failures.get(code) ?? 0]),
   );
   scraped.counter(
     'sluice_upstream_attempts_total',

@@ -15,6 +15,8 @@ export interface PolicySetState {
 
 export interface PolicyHits {
   readonly policy: string;
+  /** What the policy decides today; a reload may have changed it. */
+  readonly verdict: 'allow' | 'deny' | 'audit';
   readonly allowed: number;
   readonly denied: number;
   readonly audited: number;
@@ -36,10 +38,22 @@ export interface PolicySources {
   readonly state: () => PolicySetState;
   readonly hits: () => readonly PolicyHits[];
   readonly use: () => readonly PolicyUse[];
+  readonly credentialRefusals: () => Iterable<{
+    readonly policy: string;
+    readonly reason: string;
+    readonly count: number;
+  }>;
 }
 
-export function registerPolicies(scraped: Scraped, { state, hits, use }: PolicySources): void {
+export function registerPolicies(scraped: Scraped, sources: PolicySources): void {
+  const { state, hits, use, credentialRefusals } = sources;
   registerSet(scraped, state);
+  scraped.counters(
+    'sluice_policy_credentials_refused_total',
+    'Requests refused for their credentials, by reason and by the policy that decided (empty: before any was asked).',
+    ['policy', 'reason'],
+    () => [...credentialRefusals()].map(({ policy, reason, count }) => [{ policy, reason }, count]),
+  );
   scraped.counters(
     'sluice_policy_decisions_total',
     'Requests by the policy that decided (default: none matched) and its verdict; audit counts what a deny would have caught.',
@@ -54,13 +68,12 @@ export function registerPolicies(scraped: Scraped, { state, hits, use }: PolicyS
   }
 }
 
-function decisionsOf({ policy, allowed, denied, audited }: PolicyHits): readonly Sample[] {
-  const all: readonly Sample[] = [
-    [{ policy, verdict: 'allow' }, allowed],
-    [{ policy, verdict: 'deny' }, denied],
-    [{ policy, verdict: 'audit' }, audited],
-  ];
-  return all.filter(([, count]) => count > 0);
+/** What a policy decides has a sample from the start; what it decided under an older set, where there is something to tell. */
+function decisionsOf({ policy, verdict: own, allowed, denied, audited }: PolicyHits): readonly Sample[] {
+  const counts = { allow: allowed, deny: denied, audit: audited };
+  return Object.entries(counts)
+    .filter(([verdict, count]) => verdict === own || count > 0)
+    .map(([verdict, count]): Sample => [{ policy, verdict }, count]);
 }
 
 type UseRow = readonly [name: string, help: string, read: (use: PolicyUse) => number];

@@ -67,12 +67,12 @@ export class Tally {
     if (failure !== undefined) this.failures.set(failure.code, (this.failures.get(failure.code) ?? 0) + 1);
   }
 
-  /** Only what has been seen. */
+  /** All of them from the start, but for the class of which no final answer is. */
   *requests(): Generator<{ readonly method: string; readonly status: string; readonly count: number }> {
     for (const [index, method] of methods.entries()) {
       for (const [column, status] of statusClasses.entries()) {
         const count = this.#requests[index]?.[column] ?? 0;
-        if (count > 0) yield { method, status, count };
+        if (count > 0 || status !== '1xx') yield { method, status, count };
       }
     }
   }

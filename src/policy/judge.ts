@@ -3,6 +3,7 @@ import { type Failure, failure } from '../errors.ts';
 import type { Exchange } from '../exchange.ts';
 import type { RequestHead } from '../http1/request-head.ts';
 import type { PolicySet } from './compile.ts';
+import { type CredentialRefusal, CredentialRefusals } from './credential-refusals.ts';
 import { type Identified, nobody } from './identity/identity.ts';
 import type { Limiter, Limiters } from './limits/limiter.ts';
 import type { Policy } from './policy.ts';
@@ -58,6 +59,7 @@ export class Judge {
   readonly #options: JudgeOptions;
   readonly #hits = new Map<string, Hits>();
   readonly #defaultHits = this.#hitsOf('default');
+  readonly #refusals = new CredentialRefusals();
   #service: InService | undefined;
 
   constructor(options: JudgeOptions) {
@@ -67,6 +69,11 @@ export class Judge {
   /** By the name of the policy, and `default`. */
   get hits(): ReadonlyMap<string, Readonly<Hits>> {
     return this.#hits;
+  }
+
+  /** How often credentials were refused, since the start. */
+  credentialRefusals(): Iterable<CredentialRefusal> {
+    return this.#refusals.all();
   }
 
   /** From here on requests are judged by this set. Those under way keep what they were given. */
@@ -80,6 +87,11 @@ export class Judge {
     this.#service = { set, posts: new Map(posts), restsOnPrincipals };
     const names = new Set(set.policies.map(({ name }) => name));
     limiters.retain(names);
+    this.#refusals.retain(
+      set.policies.map(({ name, document: { action } }) => {
+        return { name, asksForCredentials: action.kind === 'deny' && action.status === 401 };
+      }),
+    );
     for (const name of this.#hits.keys()) if (name !== 'default' && !names.has(name)) this.#hits.delete(name);
   }
 
@@ -94,7 +106,11 @@ export class Judge {
   }
 
   #decide(service: InService, head: RequestHead, exchange: Exchange, who: Identified): Judgement {
-    if (who.kind === 'refused') return this.#refusedCredentials(who.failure);
+    if (who.kind === 'refused') {
+      if (who.claimed !== undefined) exchange.principal = shown(who.claimed);
+      this.#refusals.beforeAnyPolicy(who.fault);
+      return this.#refusedCredentials(who.failure);
+    }
     const { principals } = who;
     exchange.principal = principals.length === 0 ? '' : principals.map(shown).join(', ');
     const subject = describe(head, {
@@ -115,12 +131,15 @@ export class Judge {
     }
     hits.denied += 1;
     if (post === undefined && service.restsOnPrincipals && !head.fields.has('authorization')) {
+      this.#refusals.by('default', 'missing');
       return this.#refusedCredentials(
         failure('unauthenticated', `${verdict.reason} It came without credentials.`),
       );
     }
     const denied = { ...refused(failure('policy-denied', verdict.reason)), status: verdict.status };
-    return verdict.status === 401 ? this.#withChallenge(denied) : denied;
+    if (verdict.status !== 401) return denied;
+    this.#refusals.by(exchange.policy, 'denied');
+    return this.#withChallenge(denied);
   }
 
   #noteAudits(audited: readonly Policy[], exchange: Exchange): void {

@@ -1,8 +1,10 @@
 /** The policy stage as a whole: sources, reader, store, identity, limits, and the judge that requests meet. */
 import { compileSet, type PolicySet } from './compile.ts';
+import type { CredentialRefusal } from './credential-refusals.ts';
 import { createIdentity } from './identity/identify.ts';
 import type { IdentityOptions } from './identity/options.ts';
-import { Judge } from './judge.ts';
+import type { IdentityEvent } from './identity/taken.ts';
+import { type Hits, Judge } from './judge.ts';
 import { createLimiters, type LimiterReadings } from './limits/limiter.ts';
 import { createReaderProcess } from './reader-process.ts';
 import { openSources, type SourceOptions } from './sources/open.ts';
@@ -34,7 +36,9 @@ export interface PolicyService {
   status(): PolicySetReport;
   /** The same, with what each policy decided. */
   report(): PolicyReport;
-  /** For metrics. */
+  /** For metrics: what each policy decided, and why credentials were refused. */
+  decisions(): readonly PolicyDecisions[];
+  readonly credentialRefusals: () => Iterable<CredentialRefusal>;
   use(): readonly (LimiterReadings & { readonly policy: string })[];
   readonly counts: {
     readonly accepted: number;
@@ -42,6 +46,12 @@ export interface PolicyService {
     readonly since: number | undefined;
   };
   close(): void;
+}
+
+export interface PolicyDecisions extends Readonly<Hits> {
+  readonly policy: string;
+  /** What it decides in the set that is in effect. */
+  readonly verdict: 'allow' | 'deny' | 'audit';
 }
 
 export interface PolicySetReport {
@@ -73,7 +83,7 @@ export interface PolicyHits {
 /** Throws what the configuration has wrong. */
 export async function createPolicyService(options: PolicyServiceOptions): Promise<PolicyService> {
   const { fallback, onStart, log } = options;
-  const identity = await createIdentity(options.identity, (why) => log.warn({ why }, 'identity'));
+  const identity = await createIdentity(options.identity, (event) => tellIdentity(event, log));
   const limiters = createLimiters();
   const judge = new Judge({
     identify: (head) => identity.identify(head),
@@ -121,6 +131,8 @@ export async function createPolicyService(options: PolicyServiceOptions): Promis
       const readings = new Map([...limiters.all()].map(([name, one]) => [name, one.readings()]));
       return { ...status(), default: fallback, hits: hitsOf(store.state.set, judge, readings) };
     },
+    decisions: () => decisionsOf(store.state.set, fallback, judge),
+    credentialRefusals: () => judge.credentialRefusals(),
     use: () => [...limiters.all()].map(([policy, limiter]) => ({ policy, ...limiter.readings() })),
     get counts() {
       return store.state;
@@ -169,13 +181,38 @@ function tell(event: StoreEvent, log: PolicyServiceOptions['log']): void {
   }
 }
 
+function tellIdentity(event: IdentityEvent, log: PolicyServiceOptions['log']): void {
+  if (event.kind === 'trouble') log.warn({ why: event.why }, 'identity');
+  else {
+    const { source, entries, recovered } = event;
+    log.info({ source, entries }, recovered ? 'identity: read again, the trouble is over' : 'identity: read');
+  }
+}
+
+function decisionsOf(
+  set: PolicySet | undefined,
+  fallback: 'allow' | 'deny',
+  judge: Judge,
+): readonly PolicyDecisions[] {
+  const of = (policy: string, verdict: PolicyDecisions['verdict']): PolicyDecisions => {
+    return { policy, verdict, ...(judge.hits.get(policy) ?? noHits) };
+  };
+  const policies = set?.policies ?? [];
+  return [
+    ...policies.map(({ name, document }) => of(name, document.action.kind)),
+    of('default', set?.fallback ?? fallback),
+  ];
+}
+
+const noHits: Readonly<Hits> = { allowed: 0, denied: 0, audited: 0 };
+
 function hitsOf(
   set: PolicySet | undefined,
   judge: Judge,
   limits: ReadonlyMap<string, LimiterReadings>,
 ): readonly PolicyHits[] {
   const row = (policy: string, order: number, action: string): PolicyHits => {
-    const { allowed, denied, audited } = judge.hits.get(policy) ?? { allowed: 0, denied: 0, audited: 0 };
+    const { allowed, denied, audited } = judge.hits.get(policy) ?? noHits;
     const readings = limits.get(policy);
     const { streams, waiting, refused: limited } = readings ?? { streams: 0, waiting: 0, refused: 0 };
     return { policy, order, action, allowed, denied, audited, streams, waiting, limited };

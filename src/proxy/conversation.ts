@@ -18,7 +18,7 @@ import {
   requestAdditions,
   responseAdditions,
 } from './additions.ts';
-import { type Allowed, type Passage, requestAllowance, responseAllowance } from './entry.ts';
+import { type Allowed, type Passage, requestAllowance, responseAllowance, tooLarge } from './entry.ts';
 import type { ProxyOptions } from './options.ts';
 
 /** How a conversation ended. */
@@ -131,10 +131,15 @@ export class Conversation {
     );
     this.#upload.done.then((end) => {
       this.#uploadEnd = end;
-      const fault = allowance?.over ? failure('body-too-large') : requestBodyFailure(end);
+      const fault = allowance?.over ? this.#tooLarge() : requestBodyFailure(end);
       if (fault) this.#abort(fault);
       else if (end === 'complete') this.#awaitAnswer();
     });
+  }
+
+  #tooLarge(): Failure {
+    const { policy } = this.#allowed;
+    return policy === undefined ? failure('body-too-large') : tooLarge(policy);
   }
 
   /** The request is with the server: from here on the client has nothing to do but to wait, or to leave. */

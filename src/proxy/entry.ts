@@ -1,5 +1,5 @@
 /** One request on its way through the stages, what the policies' limits let in, and what they allow a body. */
-import { failure } from '../errors.ts';
+import { type Failure, failure } from '../errors.ts';
 import type { Exchange } from '../exchange.ts';
 import type { Framing } from '../http1/framing.ts';
 import type { RequestHead } from '../http1/request-head.ts';
@@ -7,6 +7,7 @@ import type { Connection } from '../net/contract.ts';
 import type { Judgement, Refused } from '../policy/judge.ts';
 import type { Left, Limited, Ticket } from '../policy/limits/admission.ts';
 import { type BodyBudget, bodyBudget, declaresTooMuch } from '../policy/limits/body-budget.ts';
+import type { Policy } from '../policy/policy.ts';
 
 export type Allowed = Judgement & { kind: 'allowed' };
 
@@ -45,7 +46,7 @@ export const free: Entered = { kind: 'ticket', release: () => {} };
 export function enter(head: RequestHead, { policy, limiter }: Allowed): Entered | Waiting | Refused {
   if (policy === undefined || limiter === undefined) return free;
   const { bodyBytes } = policy.document.limits;
-  if (declaresTooMuch(head, bodyBytes)) return tooLarge(bodyBytes);
+  if (declaresTooMuch(head, bodyBytes)) return { kind: 'refused', failure: tooLarge(policy) };
   const admission = limiter.admit();
   if (admission.kind !== 'waiting') return admission.kind === 'ticket' ? admission : turnedAway(admission);
   return {
@@ -55,9 +56,10 @@ export function enter(head: RequestHead, { policy, limiter }: Allowed): Entered 
   };
 }
 
-function tooLarge(bodyBytes: number): Refused {
-  const detail = `The request body is larger than the ${bodyBytes} bytes that the policy allows.`;
-  return { kind: 'refused', failure: failure('body-too-large', detail) };
+/** Like a deny without a reason of its own, a limit tells the client which policy it is. */
+export function tooLarge({ name, document: { limits } }: Policy): Failure {
+  const detail = `The request body is larger than the ${limits.bodyBytes} bytes that policy ${name} allows.`;
+  return failure('body-too-large', detail);
 }
 
 function turnedAway(end: Limited | Left): Refused {

@@ -19,7 +19,7 @@ const lengthHead = (length: number, more = '') =>
   `POST /_bulk HTTP/1.1\r\nHost: es\r\nContent-Length: ${length}\r\n${more}\r\n`;
 const chunkedHead = 'POST /_bulk HTTP/1.1\r\nHost: es\r\nTransfer-Encoding: chunked\r\n\r\n';
 const limited = { all: { action: 'allow', limits: { bodyBytes: limit } } };
-const tooLarge = `The request body is larger than the ${limit} bytes that the policy allows.`;
+const tooLarge = `The request body is larger than the ${limit} bytes that policy all allows.`;
 
 /** Reads chunks for as long as they come; gives what it saw of the body and whether the last chunk was among it. */
 async function readCut(peer: RawPeer): Promise<{ seen: Buffer; ended: boolean }> {

@@ -1,6 +1,6 @@
 /** Who is asking, through the whole of a running Sluice: proven, claimed, refused, or not to be told at the moment. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -153,6 +153,71 @@ describe('a principal', () => {
       running.sluice.access.some(({ principal }) => principal === 'user bob?'),
     );
     assert.ok(running.sluice.access.some(({ principal }) => principal === 'user alice'));
+  });
+
+  it('whose credentials are refused is named in the log, never in a metric, and its secret in neither', async () => {
+    const refused = async (): Promise<ReadonlyMap<string, number>> =>
+      new Map(
+        [
+          ...(await running.sluice.metrics()).matchAll(
+            /^sluice_policy_credentials_refused_total\{policy="([^"]*)",reason="([^"]*)"\} (\d+)$/gm,
+          ),
+        ].map(([, policy, reason, count]) => [`${policy}:${reason}`, Number(count)]),
+      );
+    const before = await refused();
+    for (const row of [':wrong-password', ':token-expired', ':busy', 'default:missing', 'sign-in:denied']) {
+      assert.ok(before.has(row), `${row} has its series from the start`);
+    }
+    const from = running.sluice.access.length;
+    for (const authorization of [
+      basic('alice', 'battery staple'),
+      await bearer({ sub: 'mallory', exp: seconds(-60) }),
+      await bearer({ sub: 'carol\u0085', exp: seconds(-60) }),
+      `ApiKey ${Buffer.from('no-colon-in-this-key').toString('base64')}`,
+      basic('', 'nameless'),
+      undefined,
+    ]) {
+      const expected = authorization?.startsWith('ApiKey') ? 403 : 401;
+      assert.equal((await ask('logs', authorization)).head.status, expected);
+    }
+    assert.equal((await ask('private', undefined)).head.status, 401);
+    await until('all to be logged', () => running.sluice.access.length === from + 7);
+    const lines = running.sluice.access.slice(from);
+    assert.deepEqual(
+      lines.map(({ principal }) => principal),
+      ['user alice?', 'token mallory?', undefined, undefined, undefined, undefined, undefined],
+    );
+    const after = await refused();
+    const grown = [...after].map(([row, count]) => [row, count - (before.get(row) ?? 0)] as const);
+    assert.deepEqual(Object.fromEntries(grown.filter(([, count]) => count > 0)), {
+      ':wrong-password': 1,
+      ':token-expired': 2,
+      ':malformed': 1,
+      'default:missing': 1,
+      'sign-in:denied': 1,
+    });
+    const written = JSON.stringify([lines, running.sluice.told]) + (await running.sluice.metrics());
+    for (const secret of ['battery', 'no-colon-in-this-key', 'nameless'])
+      assert.ok(!written.includes(secret));
+    assert.ok(!(await running.sluice.metrics()).includes('mallory'));
+  });
+
+  it('whose file is read anew, turns bad or recovers: each is told once, and no name of it', async () => {
+    const from = running.sluice.told.length;
+    const file = join(folder, 'users');
+    const good = readFileSync(file, 'utf8');
+    writeFileSync(file, `${good}dora:${hashSecret('another')}\n`);
+    const line = JSON.parse(await running.told('identity: read', from));
+    assert.deepEqual([line.source, line.entries], [file, 2]);
+    writeFileSync(file, `${good}erin:erins-secret\n`);
+    await running.told('line 2: it is no hash', from);
+    writeFileSync(file, good);
+    const over = JSON.parse(await running.told('the trouble is over', from));
+    assert.deepEqual([over.source, over.entries], [file, 1]);
+    const told = running.sluice.told.slice(from).filter((one) => one.includes('identity'));
+    assert.equal(told.length, 3, told.join('\n'));
+    assert.doesNotMatch(told.join(), /alice|dora|erin/);
+    assert.deepEqual(await outcome(ask('alice', basic('alice', 'correct horse'))), [200, secret]);
   });
 
   it('that is nobody is asked to say who it is where that could help, and told no where it could not', async () => {

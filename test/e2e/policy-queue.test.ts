@@ -188,7 +188,10 @@ onEachTransport('a policy of so many streams', (kind) => {
     const [inside] = await asking(stand, 1);
     await until('one to be with the server', () => held.count === 1);
     const [client] = await asking(stand, 1);
-    assert.equal((await readWhole(client!)).head.status, 429);
+    const refused = await readWhole(client!);
+    assert.equal(refused.head.status, 429);
+    const { reason } = JSON.parse(refused.text).error;
+    assert.equal(reason, 'Policy few allows 1 requests at once.', 'it names its policy');
     held.letGo();
     await readWhole(inside!);
     await client!.write(get);

@@ -10,6 +10,7 @@ import {
   SignJWT,
 } from 'jose';
 import { parseRequestHead, type RequestHead } from '../../src/http1/request-head.ts';
+import type { IdentityEvent } from '../../src/policy/identity/taken.ts';
 
 export const ISSUER = 'https://issuer.test/';
 export const AUDIENCE = 'sluice';
@@ -94,4 +95,11 @@ export function headWith(authorization?: string): RequestHead {
   const head = parseRequestHead(bytes, 0, bytes.length, { maxTarget: 4096 });
   if ('code' in head) throw new Error(head.detail);
   return head;
+}
+
+/** Gathers what the operator is warned of, and leaves out what goes well. */
+export function troublesTo(troubles: string[]): (event: IdentityEvent) => void {
+  return (event) => {
+    if (event.kind === 'trouble') troubles.push(event.why);
+  };
 }

@@ -5,7 +5,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
 import { sleep, until, within } from '../../../test/support/deadline.ts';
-import { AUDIENCE, claimsWith, headWith, ISSUER, makeKey } from '../../../test/support/key-issuer.ts';
+import {
+  AUDIENCE,
+  claimsWith,
+  headWith,
+  ISSUER,
+  makeKey,
+  troublesTo,
+} from '../../../test/support/key-issuer.ts';
 import { Gate } from './gate.ts';
 import { hashSecret } from './hashes.ts';
 import { createIdentity, type Identity, type IdentityLimits, identityLimits } from './identify.ts';
@@ -58,7 +65,7 @@ beforeEach(() => {
 afterEach(() => identity?.close());
 
 async function identityOf(options: Partial<IdentityOptions>, limits: Partial<IdentityLimits> = {}) {
-  identity = await createIdentity({ ...nothing, ...options }, (why) => void troubles.push(why), {
+  identity = await createIdentity({ ...nothing, ...options }, troublesTo(troubles), {
     ...identityLimits,
     look: 20,
     ...limits,
@@ -163,7 +170,7 @@ describe('with files of hashes', () => {
   it('verdicts are bounded in number and in time, and guesses drive out no right one', async (t) => {
     const limits = { cached: 3, rightFor: 1000, wrongFor: 500 };
     const known = new KnownSecrets('user', limits, new Gate(identityLimits.secretGate));
-    assert.equal(known.accept(`alice:${aliceHash}`), undefined);
+    assert.equal(known.accept(`alice:${aliceHash}`).kind, 'taken');
     t.mock.timers.enable({ apis: ['Date'], now: 1_000_000 });
     assert.equal(told(await known.identify('alice', 's3cret')), 'verified user alice');
     for (let guess = 0; guess < 5; guess++) await known.identify('alice', `guess${guess}`);
@@ -179,9 +186,9 @@ describe('with files of hashes', () => {
 
   it('a verdict that was on its way when the file changed is not remembered', async () => {
     const known = new KnownSecrets('user', identityLimits.secrets, new Gate(identityLimits.secretGate));
-    assert.equal(known.accept(`alice:${aliceHash}`), undefined);
+    assert.equal(known.accept(`alice:${aliceHash}`).kind, 'taken');
     const underway = known.identify('alice', 's3cret');
-    assert.equal(known.accept(''), undefined);
+    assert.equal(known.accept('').kind, 'taken');
     assert.equal(told(await underway), 'verified user alice');
     assert.equal(known.remembered, 0);
     assert.equal(told(await known.identify('alice', 's3cret')), 'claimed user alice');

@@ -9,6 +9,7 @@ import { KeySet } from './key-set.ts';
 import { KnownSecrets, type SecretLimits } from './known-secrets.ts';
 import { faultOfIssuers, type IdentityOptions, type TokenIssuer } from './options.ts';
 import { RemoteKeys, type RemoteKeysTimes } from './remote-keys.ts';
+import type { IdentityEvent, Taken } from './taken.ts';
 import { isJwt, type TokenLimits, Tokens } from './tokens.ts';
 import { WatchedFile } from './watched-file.ts';
 
@@ -53,19 +54,19 @@ interface Watch {
 }
 
 /**
- * Throws where an issuer would be no protection or a file can't be read; keys that can't be fetched yet are told
- * to `onTrouble`, as is everything that goes wrong later, in words that hold no secret.
+ * Throws where an issuer would be no protection or a file can't be read. `tell` hears of keys that can't be fetched
+ * yet, of what goes wrong later, and of what is read anew, in words that hold no secret.
  */
 export async function createIdentity(
   options: IdentityOptions,
-  onTrouble: (why: string) => void,
+  tell: (event: IdentityEvent) => void,
   limits: IdentityLimits = identityLimits,
 ): Promise<Identity> {
   const fault = faultOfIssuers(options.tokens);
   if (fault !== undefined) throw new Error(fault);
   const watches: Watch[] = [];
-  const watchFile = async (file: string, accept: (text: string) => string | undefined): Promise<void> => {
-    const watched = await WatchedFile.open({ file, accept, onTrouble }, limits.look);
+  const watchFile = async (file: string, accept: (text: string) => Taken): Promise<void> => {
+    const watched = await WatchedFile.open({ file, accept, tell }, limits.look);
     watches.push({ refresh: () => void watched.look(), close: () => watched.close() });
   };
   const gate = new Gate(limits.secretGate);
@@ -90,7 +91,7 @@ export async function createIdentity(
         return keys;
       }
       const { keys: times, fetch } = limits;
-      const remote = new RemoteKeys({ issuer, url: jwks.url, times, fetch, onTrouble }, keys);
+      const remote = new RemoteKeys({ issuer, url: jwks.url, times, fetch, tell }, keys);
       watches.push(remote);
       return remote;
     };
@@ -142,7 +143,7 @@ function judge(
       return nobody;
     case 'malformed':
       // Where nothing is verified here, it is the server that says what it thinks of them.
-      return known[credentials.scheme] === undefined ? nobody : unauthenticated(credentials.why);
+      return known[credentials.scheme] === undefined ? nobody : unauthenticated('malformed', credentials.why);
     case 'bearer':
       return tokens !== undefined && isJwt(credentials.token) ? tokens.identify(credentials.token) : nobody;
     default: {
@@ -153,4 +154,4 @@ function judge(
 }
 
 /** Where memory for scrypt lacks, say. */
-const failed = (): Identified => unavailable('the verification itself failed');
+const failed = (): Identified => unavailable('unavailable', 'the verification itself failed');

@@ -4,22 +4,58 @@ import type { Principal } from '../principal.ts';
 
 export type Identified =
   /** As far as the head tells; often nobody. */
-  | { readonly kind: 'identified'; readonly principals: readonly Principal[] }
+  { readonly kind: 'identified'; readonly principals: readonly Principal[] } | RefusedIdentity;
+
+export interface RefusedIdentity {
+  readonly kind: 'refused';
   /** `unauthenticated` (401): not valid. `identity-unavailable` (503): nothing to check them against just now. */
-  | { readonly kind: 'refused'; readonly failure: Failure };
+  readonly failure: Failure;
+  readonly fault: CredentialFault;
+  /** Whom the credentials name; undefined where they are too malformed to name anybody. For the log alone. */
+  readonly claimed: Principal | undefined;
+}
+
+/** Why credentials are refused, as metrics count it: the values of a label, so that there are few of them. */
+export const credentialFaults = [
+  'malformed',
+  'wrong-password',
+  'wrong-api-key',
+  'token-expired',
+  'token-issuer',
+  'token-key',
+  'token-signature',
+  'token-claims',
+  'unavailable',
+  'busy',
+] as const;
+
+export type CredentialFault = (typeof credentialFaults)[number];
 
 export const nobody: Identified = { kind: 'identified', principals: [] };
 
 /** A user or the id of an API key, either proven or as the request claims it. */
 export function named(kind: 'user' | 'api-key', name: string, verified: boolean): Identified {
-  return { kind: 'identified', principals: [{ kind, name, verified, issuer: undefined, claims: undefined }] };
+  return { kind: 'identified', principals: [principal(kind, name, verified)] };
+}
+
+/** What credentials say that nobody has verified. */
+export function claimed(kind: Principal['kind'], name: string): Principal {
+  return principal(kind, name, false);
+}
+
+function principal(kind: Principal['kind'], name: string, verified: boolean): Principal {
+  return { kind, name, verified, issuer: undefined, claims: undefined };
 }
 
 /** The details are for clients and logs: they never hold what the client sent. */
-export function unauthenticated(detail: string): Identified {
-  return { kind: 'refused', failure: failure('unauthenticated', detail) };
+export function unauthenticated(fault: CredentialFault, detail: string, claimed?: Principal): Identified {
+  return { kind: 'refused', failure: failure('unauthenticated', detail), fault, claimed };
 }
 
-export function unavailable(detail: string): Identified {
-  return { kind: 'refused', failure: failure('identity-unavailable', detail) };
+export function unavailable(
+  fault: 'unavailable' | 'busy',
+  detail: string,
+  claimed?: Principal,
+): RefusedIdentity {
+  return { kind: 'refused', failure: failure('identity-unavailable', detail), fault, claimed };
 }

@@ -1,5 +1,6 @@
 /** The public keys of one issuer (RFC 7517), as a JWKS document said them last. */
 import type { createLocalJWKSet, LocalJWKSet } from 'jose/jwks/local';
+import { type Taken, wrong } from './taken.ts';
 
 export type PublicKey = Awaited<ReturnType<LocalJWKSet>>;
 
@@ -26,6 +27,7 @@ export class KeySet {
   readonly #create: typeof createLocalJWKSet;
   readonly #onChange: () => void;
   #text: string | undefined;
+  #size = 0;
   #find: LocalJWKSet | undefined;
 
   constructor(create: typeof createLocalJWKSet, onChange: () => void) {
@@ -39,18 +41,19 @@ export class KeySet {
   }
 
   /** Takes a document's text in, or tells what is wrong with it and keeps the keys it has. */
-  accept(text: string): string | undefined {
-    if (text === this.#text) return undefined;
+  accept(text: string): Taken {
+    if (text === this.#text) return { kind: 'taken', entries: this.#size, same: true };
     const keys = readKeys(text);
-    if (typeof keys === 'string') return keys;
+    if (typeof keys === 'string') return wrong(keys);
     try {
       this.#find = this.#create({ keys });
     } catch {
-      return 'it is no JWKS that jose can read';
+      return wrong('it is no JWKS that jose can read');
     }
     this.#text = text;
+    this.#size = keys.length;
     this.#onChange();
-    return undefined;
+    return { kind: 'taken', entries: keys.length, same: false };
   }
 
   async find(hint: KeyHint): Promise<KeyLookup> {

@@ -3,8 +3,9 @@ import { fingerprint } from './fingerprint.ts';
 import type { Gate } from './gate.ts';
 import { type Hashes, type Holder, readHashFile } from './hash-file.ts';
 import { type Hash, matches } from './hashes.ts';
-import { type Identified, named, unauthenticated, unavailable } from './identity.ts';
+import { claimed, type Identified, named, unauthenticated, unavailable } from './identity.ts';
 import { Recent } from './recent.ts';
+import { type Taken, wrong } from './taken.ts';
 
 export interface SecretLimits {
   /** Verdicts remembered, right ones and wrong ones each. */
@@ -39,14 +40,14 @@ export class KnownSecrets {
   }
 
   /** Takes a file's text in and forgets all verdicts, or tells what is wrong with it and changes nothing. */
-  accept(text: string): string | undefined {
+  accept(text: string): Taken {
     const hashes = readHashFile(text, this.#holder);
-    if (typeof hashes === 'string') return hashes;
+    if (typeof hashes === 'string') return wrong(hashes);
     this.#hashes = hashes;
     this.#right.clear();
     this.#wrong.clear();
     this.#pending.clear();
-    return undefined;
+    return { kind: 'taken', entries: hashes.size, same: false };
   }
 
   /** At once where the verdict is remembered, the name is not known, or the hash costs nothing. */
@@ -63,7 +64,9 @@ export class KnownSecrets {
     const computed = this.#gate.run(`${this.#holder}\0${name}`, async () =>
       this.#compute(hash, name, secret),
     );
-    if (computed === undefined) return unavailable('too many credentials are being verified');
+    if (computed === undefined) {
+      return unavailable('busy', 'too many credentials are being verified', claimed(this.#holder, name));
+    }
     const settled = computed.then(({ right, verdict }) => {
       // By a file that has been replaced meanwhile: good for this request, no longer for the next.
       if (hashes === this.#hashes) this.#remember(key, right, verdict);
@@ -89,8 +92,9 @@ export class KnownSecrets {
 
   #verdict(name: string, right: boolean): Identified {
     if (right) return named(this.#holder, name, true);
-    return unauthenticated(
-      this.#holder === 'user' ? 'the user or the password is wrong' : 'the API key is wrong',
-    );
+    const who = claimed(this.#holder, name);
+    return this.#holder === 'user'
+      ? unauthenticated('wrong-password', 'the user or the password is wrong', who)
+      : unauthenticated('wrong-api-key', 'the API key is wrong', who);
   }
 }

@@ -12,9 +12,11 @@ import {
   KeyServer,
   makeKey,
   type SigningKey,
+  troublesTo,
 } from '../../../test/support/key-issuer.ts';
 import { createIdentity, type Identity, identityLimits } from './identify.ts';
 import { asymmetricAlgorithms } from './options.ts';
+import type { IdentityEvent } from './taken.ts';
 
 const times = { every: 600_000, retry: 40, cooldown: 250 };
 const fetch = { timeout: 1000, maxBytes: 20_000 };
@@ -29,6 +31,7 @@ describe('keys from a URL', () => {
   let server: KeyServer;
   let identity: Identity | undefined;
   let troubles: string[];
+  let read: IdentityEvent[];
   const trust = async (url: string, keys = times) => {
     identity = await createIdentity(
       {
@@ -45,7 +48,7 @@ describe('keys from a URL', () => {
         users: undefined,
         apiKeys: undefined,
       },
-      (why) => void troubles.push(why),
+      (event) => (event.kind === 'read' ? read.push(event) : troublesTo(troubles)(event)),
       { ...identityLimits, keys, fetch },
     );
   };
@@ -58,6 +61,7 @@ describe('keys from a URL', () => {
 
   beforeEach(async () => {
     troubles = [];
+    read = [];
     server = await KeyServer.open(one);
   });
   afterEach(async () => {
@@ -143,6 +147,11 @@ describe('keys from a URL', () => {
     await until('the next outage', () => troubles.length > 1);
     await sleep(3 * times.retry);
     assert.equal(troubles.length, 2, 'told once for each outage');
+    const recovered = read.map((event) => event.kind === 'read' && [event.entries, event.recovered]);
+    assert.deepEqual(recovered, [
+      [1, false],
+      [1, true],
+    ]);
   });
 
   it('come from no redirect, no endless, late, broken or private answer', async () => {
@@ -210,7 +219,7 @@ describe('keys over TLS', () => {
         users: undefined,
         apiKeys: undefined,
       },
-      (why) => void troubles.push(why),
+      troublesTo(troubles),
     );
     await until('the trouble', () => troubles.length > 0);
     identity.close();

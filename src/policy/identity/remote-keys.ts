@@ -4,6 +4,7 @@
  */
 import { type FetchLimits, fetchText } from './fetch-text.ts';
 import type { KeyHint, KeyLookup, KeySet } from './key-set.ts';
+import { type IdentityEvent, type Taken, wrong } from './taken.ts';
 
 /** Milliseconds. */
 export interface RemoteKeysTimes {
@@ -20,7 +21,7 @@ export interface RemoteKeysOptions {
   readonly url: string;
   readonly times: RemoteKeysTimes;
   readonly fetch: FetchLimits;
-  onTrouble(why: string): void;
+  tell(event: IdentityEvent): void;
 }
 
 export class RemoteKeys {
@@ -71,15 +72,24 @@ export class RemoteKeys {
   }
 
   async #fetch(): Promise<void> {
-    const { issuer, url, fetch, onTrouble } = this.#options;
+    const { url, fetch } = this.#options;
     const fetched = await fetchText(url, fetch, this.#closed.signal);
-    const why = fetched.kind === 'failed' ? fetched.why : this.#keys.accept(fetched.text);
-    // Told once for each outage, however often it is tried.
-    if (why !== undefined && !this.#failing && !this.#closed.signal.aborted) {
+    const taken = fetched.kind === 'failed' ? wrong(fetched.why) : this.#keys.accept(fetched.text);
+    if (!this.#closed.signal.aborted) this.#tell(taken);
+    this.#failing = taken.kind === 'wrong';
+  }
+
+  /** An outage is told once, however often it is tried, and so is its end. */
+  #tell(taken: Taken): void {
+    const { issuer, tell } = this.#options;
+    const source = `the keys of token issuer ${JSON.stringify(issuer)}`;
+    if (taken.kind === 'taken') {
+      const { entries, same } = taken;
+      if (!same || this.#failing) tell({ kind: 'read', source, entries, recovered: this.#failing });
+    } else if (!this.#failing) {
       const rest =
         this.#keys.version === undefined ? 'its tokens are answered 503' : 'the keys of before stay';
-      onTrouble(`the keys of token issuer ${JSON.stringify(issuer)} could not be fetched: ${why}; ${rest}`);
+      tell({ kind: 'trouble', why: `${source} could not be fetched: ${taken.wrong}; ${rest}` });
     }
-    this.#failing = why !== undefined;
   }
 }

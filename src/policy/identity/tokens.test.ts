@@ -48,7 +48,7 @@ function tokensOf(
     new Gate({ atOnce: 2, queue, perOwner: 2000 }),
   );
   const set = new KeySet(createLocalJWKSet, () => tokens.forget());
-  assert.equal(set.accept(JSON.stringify({ keys })), undefined);
+  assert.equal(set.accept(JSON.stringify({ keys })).kind, 'taken');
   tokens.trust([{ ...issuer, keys: set }]);
   return { tokens, set };
 }
@@ -305,7 +305,7 @@ describe('tokens that were verified', () => {
     assert.equal(await outcome(tokens, early), 'token early true');
     const late = await ed.sign(claimsWith({ sub: 'late' }));
     const underway = tokens.identify(late);
-    assert.equal(set.accept(JSON.stringify({ keys: [ec.publicJwk] })), undefined);
+    assert.equal(set.accept(JSON.stringify({ keys: [ec.publicJwk] })).kind, 'taken');
     assert.equal((await underway).kind, 'identified', 'by the keys that were there when it came');
     assert.equal(tokens.remembered, 0);
     for (const token of [early, late]) {
@@ -334,7 +334,7 @@ describe('a document of keys', () => {
   after(() => assert.equal(changes, 1));
 
   it('that is none, too long, or tells a private key is refused, and the keys of before stay', async () => {
-    assert.equal(set.accept(JSON.stringify({ keys: [ed.publicJwk] })), undefined);
+    assert.equal(set.accept(JSON.stringify({ keys: [ed.publicJwk] })).kind, 'taken');
     for (const [text, why] of [
       ['', 'it is not JSON'],
       ['<html>', 'it is not JSON'],
@@ -347,12 +347,13 @@ describe('a document of keys', () => {
         'it holds a private key, which is private no longer: replace it',
       ],
     ] as const) {
-      assert.equal(set.accept(text), why);
+      assert.deepEqual(set.accept(text), { kind: 'wrong', wrong: why });
     }
     assert.equal((await set.find({ alg: 'EdDSA', kid: 'ed' })).kind, 'key');
   });
 
   it('that is the same as before changes nothing', () => {
-    assert.equal(set.accept(JSON.stringify({ keys: [ed.publicJwk] })), undefined);
+    const again = set.accept(JSON.stringify({ keys: [ed.publicJwk] }));
+    assert.deepEqual(again, { kind: 'taken', entries: 1, same: true });
   });
 });

@@ -3,9 +3,10 @@
  * What a token says about itself only chooses the issuer and the key; jose then checks all of it.
  */
 import type { jwtVerify } from 'jose/jwt/verify';
+import type { Principal } from '../principal.ts';
 import { fingerprint } from './fingerprint.ts';
 import type { Gate } from './gate.ts';
-import { type Identified, unauthenticated, unavailable } from './identity.ts';
+import { claimed, type Identified, unauthenticated, unavailable } from './identity.ts';
 import type { KeyHint, KeyLookup, PublicKey } from './key-set.ts';
 import type { TokenIssuer } from './options.ts';
 import { Recent } from './recent.ts';
@@ -66,18 +67,24 @@ export class Tokens {
 
   /** Of a token that `isJwt`; at once where it was verified lately and has not expired. */
   identify(token: string): Identified | Promise<Identified> {
-    if (token.length > maxToken) return unauthenticated(`the token is longer than ${maxToken} characters`);
+    if (token.length > maxToken) {
+      return unauthenticated('malformed', `the token is longer than ${maxToken} characters`);
+    }
     const key = fingerprint(`token\0${token}`);
     const known = this.#genuine.get(key, Date.now()) ?? this.#pending.get(key);
     if (known !== undefined) return known;
-    const claimed = readUnverified(token);
-    if (claimed === undefined) return unauthenticated('the token is malformed');
-    const issuer = this.#issuers.get(claimed.issuer);
-    if (issuer === undefined) return unauthenticated('the token is of an issuer that is not known here');
-    if (!issuer.algorithms.includes(claimed.hint.alg)) return refusalOf({ code: 'ERR_JOSE_ALG_NOT_ALLOWED' });
+    const said = readUnverified(token);
+    if (said === undefined) return unauthenticated('malformed', 'the token is malformed');
+    const { hint, claims } = said;
+    const issuer = this.#issuers.get(said.issuer);
+    const who = subjectClaimed(claims, issuer?.subjectClaim ?? 'sub');
+    if (issuer === undefined) {
+      return unauthenticated('token-issuer', 'the token is of an issuer that is not known here', who);
+    }
+    if (!issuer.algorithms.includes(hint.alg)) return refusalOf({ code: 'ERR_JOSE_ALG_NOT_ALLOWED' }, who);
 
     const changes = this.#keyChanges;
-    const judged = this.#judge(token, issuer, claimed.hint).then(({ identified, until }) => {
+    const judged = this.#judge({ token, issuer, hint, who }).then(({ identified, until }) => {
       if (until > 0 && changes === this.#keyChanges) {
         this.#genuine.set(key, { value: identified, until, weight: token.length });
       }
@@ -90,23 +97,27 @@ export class Tokens {
     return pending;
   }
 
-  async #judge(token: string, issuer: KeyedIssuer, hint: KeyHint): Promise<Judged> {
+  async #judge(presented: Presented): Promise<Judged> {
+    const { issuer, hint, who } = presented;
+    const badKey = (detail: string) => refused(unauthenticated('token-key', detail, who));
     const found = await issuer.keys.find(hint);
     switch (found.kind) {
       case 'key':
-        return await this.#check(token, issuer, found.key);
+        return await this.#check(presented, found.key);
       case 'unknown':
-        return refused(unauthenticated('the token is signed with a key that its issuer does not list'));
+        return badKey('the token is signed with a key that its issuer does not list');
       case 'ambiguous':
-        return refused(unauthenticated('the token does not name its key, and several of its issuer fit'));
+        return badKey('the token does not name its key, and several of its issuer fit');
       case 'unusable':
-        return refused(unauthenticated("the issuer's key that the token names can not be used"));
-      case 'unavailable':
-        return refused(unavailable('the keys of the token issuer can not be fetched at the moment'));
+        return badKey("the issuer's key that the token names can not be used");
+      case 'unavailable': {
+        const detail = 'the keys of the token issuer can not be fetched at the moment';
+        return refused(unavailable('unavailable', detail, who));
+      }
     }
   }
 
-  async #check(token: string, issuer: KeyedIssuer, key: PublicKey): Promise<Judged> {
+  async #check({ token, issuer, who }: Presented, key: PublicKey): Promise<Judged> {
     const verified = this.#gate.run(issuer.issuer, () =>
       this.#verify(token, key, {
         algorithms: [...issuer.algorithms],
@@ -116,12 +127,13 @@ export class Tokens {
         clockTolerance: issuer.clockTolerance / 1000,
       }),
     );
-    if (verified === undefined) return refused(unavailable('too many tokens are being verified'));
+    if (verified === undefined)
+      return refused(unavailable('busy', 'too many tokens are being verified', who));
     try {
       const { payload } = await verified;
       const name = payload[issuer.subjectClaim];
-      if (typeof name !== 'string' || name === '' || name.length > maxSubject || /\p{Cc}/u.test(name)) {
-        return refused(unauthenticated('the token does not say whose it is'));
+      if (!isSubject(name)) {
+        return refused(unauthenticated('token-claims', 'the token does not say whose it is'));
       }
       // Without a prototype: a policy that asks for `constructor` must find none.
       const claims: Readonly<Record<string, unknown>> = Object.assign(Object.create(null), payload);
@@ -131,9 +143,17 @@ export class Tokens {
         until: (payload.exp ?? 0) * 1000 + issuer.clockTolerance,
       };
     } catch (error) {
-      return refused(refusalOf(error));
+      return refused(refusalOf(error, who));
     }
   }
+}
+
+/** A token of a known issuer, before anything of it is believed. */
+interface Presented {
+  readonly token: string;
+  readonly issuer: KeyedIssuer;
+  readonly hint: KeyHint;
+  readonly who: Principal | undefined;
 }
 
 interface Judged {
@@ -144,15 +164,33 @@ interface Judged {
 
 const refused = (identified: Identified): Judged => ({ identified, until: 0 });
 
-function readUnverified(token: string): { readonly issuer: string; readonly hint: KeyHint } | undefined {
+function isSubject(name: unknown): name is string {
+  return typeof name === 'string' && name !== '' && name.length <= maxSubject && !/\p{Cc}/u.test(name);
+}
+
+/** For the log of a token that is refused. */
+function subjectClaimed(claims: Claims, subjectClaim: string): Principal | undefined {
+  const name = Object.hasOwn(claims, subjectClaim) ? claims[subjectClaim] : undefined;
+  return isSubject(name) ? claimed('token', name) : undefined;
+}
+
+type Claims = Readonly<Record<string, unknown>>;
+
+interface Unverified {
+  readonly issuer: string;
+  readonly hint: KeyHint;
+  readonly claims: Claims;
+}
+
+function readUnverified(token: string): Unverified | undefined {
   const [header, payload] = token.split('.').map(readPart);
   if (typeof header?.alg !== 'string' || typeof payload?.iss !== 'string') return undefined;
   const { alg, kid } = header;
-  if (kid === undefined) return { issuer: payload.iss, hint: { alg } };
-  return typeof kid === 'string' ? { issuer: payload.iss, hint: { alg, kid } } : undefined;
+  if (kid === undefined) return { issuer: payload.iss, hint: { alg }, claims: payload };
+  return typeof kid === 'string' ? { issuer: payload.iss, hint: { alg, kid }, claims: payload } : undefined;
 }
 
-function readPart(part: string): Readonly<Record<string, unknown>> | undefined {
+function readPart(part: string): Claims | undefined {
   try {
     const value: unknown = JSON.parse(Buffer.from(part, 'base64url').toString('utf8'));
     return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined;

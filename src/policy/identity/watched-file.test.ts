@@ -12,6 +12,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { sleep, until } from '../../../test/support/deadline.ts';
+import { type IdentityEvent, wrong } from './taken.ts';
 import { WatchedFile } from './watched-file.ts';
 
 describe('a watched file', () => {
@@ -19,14 +20,19 @@ describe('a watched file', () => {
   let file: string;
   let texts: string[];
   let troubles: string[];
+  let read: IdentityEvent[];
   const opened: WatchedFile[] = [];
   const open = async () => {
     const accept = (text: string) => {
-      if (text.startsWith('bad')) return 'line 1: it is bad';
+      if (text.startsWith('bad')) return wrong('line 1: it is bad');
       texts.push(text);
-      return undefined;
+      return { kind: 'taken', entries: text.length, same: false } as const;
     };
-    const watched = await WatchedFile.open({ file, accept, onTrouble: (why) => void troubles.push(why) }, 20);
+    const tell = (event: IdentityEvent) => {
+      if (event.kind === 'trouble') troubles.push(event.why);
+      else read.push(event);
+    };
+    const watched = await WatchedFile.open({ file, accept, tell }, 20);
     opened.push(watched);
     return watched;
   };
@@ -35,6 +41,7 @@ describe('a watched file', () => {
     file = join(folder, 'users');
     texts = [];
     troubles = [];
+    read = [];
   });
   afterEach(() => {
     for (const watched of opened.splice(0)) watched.close();
@@ -99,6 +106,8 @@ describe('a watched file', () => {
     assert.deepEqual(texts, ['one']);
     writeFileSync(file, 'two');
     await until('it is good again', () => texts.includes('two'));
+    const first = { kind: 'read', source: file, entries: 3, recovered: false };
+    assert.deepEqual(read, [first, { ...first, recovered: true }], 'the end of the trouble is told once');
     watched.close();
     writeFileSync(file, 'three');
     await sleep(80);

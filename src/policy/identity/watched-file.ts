@@ -3,6 +3,7 @@
  * symbolic links, and network file systems tell nothing.
  */
 import { readFile, realpath, stat } from 'node:fs/promises';
+import type { IdentityEvent, Taken } from './taken.ts';
 
 /** Larger files are no files of hashes or keys. */
 const maxBytes = 4 * 1024 * 1024;
@@ -10,14 +11,16 @@ const maxBytes = 4 * 1024 * 1024;
 export interface FileReader {
   readonly file: string;
   /** Takes the text in, or leaves everything as it was and tells what is wrong with it. */
-  accept(text: string): string | undefined;
-  onTrouble(why: string): void;
+  accept(text: string): Taken;
+  tell(event: IdentityEvent): void;
 }
 
 export class WatchedFile {
   readonly #reader: FileReader;
   /** Of the file as it was looked at last; each state of it is told about once. */
   #stamp = '';
+  /** Its last state could not be taken in. */
+  #failing = false;
   #timer: NodeJS.Timeout | undefined;
   #looking: Promise<string | undefined> | undefined;
 
@@ -40,7 +43,9 @@ export class WatchedFile {
     this.#looking = this.#look();
     const trouble = await this.#looking;
     this.#looking = undefined;
-    if (trouble !== undefined) this.#reader.onTrouble(`${trouble}; what it said before stays in force`);
+    if (trouble === undefined) return;
+    this.#failing = true;
+    this.#reader.tell({ kind: 'trouble', why: `${trouble}; what it said before stays in force` });
   }
 
   close(): void {
@@ -55,8 +60,13 @@ export class WatchedFile {
       if (stamp === this.#stamp) return undefined;
       this.#stamp = stamp;
       if (size > maxBytes) return `${file}: larger than ${maxBytes} bytes`;
-      const wrong = this.#reader.accept(await readFile(file, 'utf8'));
-      return wrong === undefined ? undefined : `${file}: ${wrong}`;
+      const taken = this.#reader.accept(await readFile(file, 'utf8'));
+      if (taken.kind === 'wrong') return `${file}: ${taken.wrong}`;
+      const { entries, same } = taken;
+      const recovered = this.#failing;
+      this.#failing = false;
+      if (!same || recovered) this.#reader.tell({ kind: 'read', source: file, entries, recovered });
+      return undefined;
     } catch (error) {
       const stamp = `unreadable: ${(error as NodeJS.ErrnoException).code ?? 'unknown reason'}`;
       if (stamp === this.#stamp) return undefined;

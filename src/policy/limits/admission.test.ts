@@ -16,7 +16,7 @@ const none: AdmissionLimits = { streams: Number.POSITIVE_INFINITY, requestRate: 
 
 function admissionOf(limits: Partial<AdmissionLimits>, lateness?: () => number) {
   const time = new ManualTime(lateness);
-  return { time, admission: new Admission(new Schedule(time), { ...none, ...limits }) };
+  return { time, admission: new Admission(new Schedule(time), 'few', { ...none, ...limits }) };
 }
 
 type Admitted = ReturnType<Admission['admit']>;
@@ -54,7 +54,7 @@ describe('admission to a policy', { timeout: 20_000 }, () => {
     const refused = limited(admission.admit());
     assert.deepEqual(refused.failure, {
       code: 'policy-limited',
-      detail: 'the policy allows 2 requests at once',
+      detail: 'Policy few allows 2 requests at once.',
     });
     assert.equal(refused.retryAfter, 1);
     first.release();
@@ -84,7 +84,7 @@ describe('admission to a policy', { timeout: 20_000 }, () => {
     time.pass(1);
     ticket(admission.admit());
     limited(admission.admit());
-    assert.equal(limited(admission.admit()).failure.detail, 'the policy allows 0.25 requests a second');
+    assert.equal(limited(admission.admit()).failure.detail, 'Policy few allows 0.25 requests a second.');
   });
 
   it('Retry-After counts the tokens that others wait for already', () => {

@@ -49,11 +49,14 @@ export class Admission implements Sleeper {
   refused = 0;
   readonly #schedule: Schedule;
   readonly #queue = new Set<Waiter>();
+  readonly #policy: string;
   #limits: AdmissionLimits;
   #bucket: TokenBucket | undefined;
 
-  constructor(schedule: Schedule, limits: AdmissionLimits) {
+  /** `policy` is the name that whoever is turned away is told. */
+  constructor(schedule: Schedule, policy: string, limits: AdmissionLimits) {
     this.#schedule = schedule;
+    this.#policy = policy;
     this.#limits = limits;
     if (limits.requestRate) this.#bucket = new TokenBucket(limits.requestRate, schedule.now());
   }
@@ -166,9 +169,8 @@ export class Admission implements Sleeper {
     this.refused += 1;
     const { streams, requestRate } = this.#limits;
     const full = this.streams >= streams;
-    const detail = full
-      ? `the policy allows ${streams} requests at once`
-      : `the policy allows ${requestRate?.rate ?? 0} requests a second`;
+    const allowed = full ? `${streams} requests at once` : `${requestRate?.rate ?? 0} requests a second`;
+    const detail = `Policy ${this.#policy} allows ${allowed}.`;
     // Nobody knows when a stream ends; when the next token comes that is not already waited for, is known.
     const milliseconds = this.#bucket ? this.#bucket.until(1 + this.#queue.size) : 0;
     const retryAfter = Math.min(Math.max(Math.ceil(milliseconds / 1000), 1), longestRetry);

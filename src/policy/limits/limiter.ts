@@ -45,7 +45,7 @@ export function createLimiters(time: Time = systemTime): Limiters {
         known.adjust(limits);
         return known;
       }
-      const limiter = new Limiter(schedule, limits);
+      const limiter = new Limiter(schedule, name, limits);
       limiters.set(name, limiter);
       return limiter;
     },
@@ -70,10 +70,10 @@ export class Limiter {
   #request: Bandwidth | undefined;
   #response: Bandwidth | undefined;
 
-  constructor(schedule: Schedule, limits: PolicyLimits) {
+  constructor(schedule: Schedule, policy: string, limits: PolicyLimits) {
     this.#schedule = schedule;
     this.#limits = limits;
-    this.#admission = new Admission(schedule, limits);
+    this.#admission = new Admission(schedule, policy, limits);
     this.#request = limits.requestBandwidth && new Bandwidth(schedule, limits.requestBandwidth);
     this.#response = limits.responseBandwidth && new Bandwidth(schedule, limits.responseBandwidth);
   }
