@@ -35,7 +35,7 @@ function headOf(line: string, team: number): RequestHead {
     `Authorization: Basic ${Buffer.from(`team-${team}:secret`).toString('base64')}\r\n` +
     'Content-Type: application/x-ndjson\r\nContent-Length: 1000\r\n\r\n';
   const buffer = Buffer.from(text, 'latin1');
-  const head = parseRequestHead(buffer, 0, buffer.length, { maxTarget: 4096 });
+  const head = parseRequestHead(buffer, 0, buffer.length, { maxTarget: 4096, maxFields: 100 });
   if ('code' in head) throw new Error(head.detail);
   return head;
 }

@@ -26,7 +26,7 @@ export interface Admin {
 }
 
 /** Nobody but kubelets and scrapers comes here; a slow or greedy one is cut off. Milliseconds, bytes. */
-const limits = { connection: 10_000, connections: 64, headBytes: 8192, targetBytes: 1024 };
+const limits = { connection: 10_000, connections: 64, headBytes: 8192, headFields: 100, targetBytes: 1024 };
 
 /** Rejects when the address can't be bound: start-up, so an exception that says which and why. */
 export function createAdmin(options: AdminOptions): Promise<Admin> {
@@ -76,7 +76,10 @@ const reasons = {
 /** The whole response to the head in `buffer[0..end)`; an `end` beyond the limit was never found. */
 async function answer(buffer: Buffer, end: number, options: AdminOptions): Promise<string> {
   if (end < 4 || end > limits.headBytes) return write(json(431, { error: 'the head is too large' }));
-  const head = parseRequestHead(buffer, 0, end, { maxTarget: limits.targetBytes });
+  const head = parseRequestHead(buffer, 0, end, {
+    maxTarget: limits.targetBytes,
+    maxFields: limits.headFields,
+  });
   if ('code' in head) return write(json(400, { error: head.detail }));
   if (!Object.values<string>(adminPaths).includes(head.path)) {
     return write(json(404, { error: `nothing here; try ${Object.values(adminPaths).join(', ')}` }));

@@ -6,6 +6,6 @@ import { standardLimits } from './policies-input.ts';
 test('without a sluice.yaml heads may be as long as with one that says nothing', () => {
   const loaded = parseConfig('', '', { upstream: ['http://10.0.0.1'] });
   assert.ok(loaded.kind === 'loaded');
-  const { headBytes, targetBytes } = loaded.config.limits;
-  assert.deepEqual(standardLimits, { headBytes, targetBytes });
+  const { headBytes, headFields, targetBytes } = loaded.config.limits;
+  assert.deepEqual(standardLimits, { headBytes, headFields, targetBytes });
 });

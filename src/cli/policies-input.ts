@@ -26,7 +26,7 @@ export interface Input {
   readonly passedOver: readonly string[];
   readonly fallback: 'allow' | 'deny';
   /** Bytes. */
-  readonly limits: Pick<Config['limits'], 'headBytes' | 'targetBytes'>;
+  readonly limits: Pick<Config['limits'], 'headBytes' | 'headFields' | 'targetBytes'>;
 }
 
 export interface Invalid {
@@ -35,7 +35,7 @@ export interface Invalid {
 }
 
 /** Those of sluice.yaml, where there is none. */
-export const standardLimits = { headBytes: 16_384, targetBytes: 4096 };
+export const standardLimits = { headBytes: 16_384, headFields: 100, targetBytes: 4096 };
 
 export async function readInput(given: Given): Promise<Input | Invalid> {
   if (given.config === undefined) {

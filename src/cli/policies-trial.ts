@@ -85,9 +85,10 @@ function becomeOf(
 
 /** Through the proxy's own parser, so that what it refuses is refused here. */
 function headOf(request: TestRequest, limits: Input['limits']): RequestHead | Failure {
+  const { headBytes: maxHead, headFields: maxFields, targetBytes: maxTarget } = limits;
   const bytes = Buffer.from(headText(request));
-  if (bytes.length > limits.headBytes) return refuseLargeHead(bytes, 0, bytes.length);
-  return parseRequestHead(bytes, 0, bytes.length, { maxTarget: limits.targetBytes });
+  if (bytes.length > maxHead) return refuseLargeHead(bytes, 0, bytes.length, { maxHead, maxTarget });
+  return parseRequestHead(bytes, 0, bytes.length, { maxFields, maxTarget });
 }
 
 function headText({ method, target, headers, length }: TestRequest): string {

@@ -127,8 +127,10 @@ export interface Config {
   };
   readonly limits: {
     readonly headBytes: number;
+    readonly headFields: number;
     readonly targetBytes: number;
     readonly responseHeadBytes: number;
+    readonly responseHeadFields: number;
     readonly lingerBytes: number;
     /** Nodes tried for one request, the first included. */
     readonly attempts: number;

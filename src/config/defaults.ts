@@ -29,7 +29,14 @@ export const defaults = {
     // Elasticsearch's own: http.max_header_size and http.max_initial_line_length.
     headBytes: '16KiB',
     targetBytes: 4096,
-    responseHeadBytes: '64KiB',
+    // Elasticsearch has no such limit. Its clients send 10 fields; HAProxy and Envoy take 100.
+    headFields: 100,
+    // Elasticsearch and OpenSearch write a Warning line of 100 to 300 bytes for each deprecation, often one per field of
+    // a mapping, which has 1,000 by default; http.max_warning_header_count and _size are unlimited. By then they have
+    // acted: a bulk answered 502 for it would be sent again. Clients have limits of their own (Node 16 KiB, Python 100
+    // fields, Go 10 MiB, Java's none): which is the narrowest is not for a proxy to decide.
+    responseHeadBytes: '512KiB',
+    responseHeadFields: 2000,
     lingerBytes: '256MiB',
     attempts: 3,
   },

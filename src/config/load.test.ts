@@ -82,8 +82,10 @@ test('every setting has a default but the nodes', () => {
     },
     limits: {
       headBytes: 16_384,
+      headFields: 100,
       targetBytes: 4096,
-      responseHeadBytes: 65_536,
+      responseHeadBytes: 524_288,
+      responseHeadFields: 2000,
       lingerBytes: 2 ** 28,
       attempts: 3,
     },

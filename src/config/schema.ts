@@ -192,12 +192,18 @@ const limits = z
     headBytes: size({ min: 1024, max: 2 ** 20 })
       .prefault(defaults.limits.headBytes)
       .describe('Longest request head; 431 above it'),
+    headFields: count({ min: 16, max: 10_000 })
+      .prefault(defaults.limits.headFields)
+      .describe('Most fields of a request head; 431 above it'),
     targetBytes: size({ min: 64, max: 2 ** 20 })
       .prefault(defaults.limits.targetBytes)
       .describe('Longest request target; 414 above it'),
     responseHeadBytes: size({ min: 1024, max: 2 ** 20 })
       .prefault(defaults.limits.responseHeadBytes)
-      .describe('Longest response head; 502 above it'),
+      .describe('Longest response head; 502 above it, when the server has acted on the request'),
+    responseHeadFields: count({ min: 16, max: 10_000 })
+      .prefault(defaults.limits.responseHeadFields)
+      .describe('Most fields of a response head, Warning lines of deprecations among them; 502 above it'),
     lingerBytes: size({ min: 0, max: Number.MAX_SAFE_INTEGER })
       .prefault(defaults.limits.lingerBytes)
       .describe('After an early answer, at most so much of the request is read and thrown away'),

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { responseTo } from '../../test/support/head-fixtures.ts';
 import { failure } from '../errors.ts';
 import { writeAnswer } from './answer.ts';
 import { parseResponseHead } from './response-head.ts';
@@ -10,7 +11,7 @@ const options = { requestId: 'r-1', keepAlive: false, method: 'POST' };
 function read(text: string, method = 'POST') {
   const bytes = Buffer.from(text, 'latin1');
   const end = bytes.indexOf('\r\n\r\n') + 4;
-  const head = parseResponseHead(bytes, 0, end, method);
+  const head = parseResponseHead(bytes, 0, end, responseTo(method));
   assert.ok(!('code' in head), JSON.stringify(head));
   return { head, body: bytes.subarray(end).toString('utf8') };
 }

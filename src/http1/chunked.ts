@@ -7,7 +7,7 @@
  *    character other than HTAB.
  * 3. After the data of a chunk comes CRLF exactly. Lines end in CRLF: no bare CR, no bare LF.
  * 4. A chunk of size 0 is the last. Trailer lines follow, then an empty line: with their CRLFs at most 8 KiB,
- *    at most 100 lines, each a valid field line as in a head (token, colon, no control characters, no
+ *    at most 100 lines, each a valid field line as in a request's head (token, colon, no control characters, no
  *    folding).
  * 5. Trailers that could change what the head said are dropped (`isBarredTrailer`), the others kept in order.
  *
@@ -20,6 +20,7 @@ import { CR, is, LF, SEMICOLON, VALUE } from './octets.ts';
 export const maxSizeDigits = 13;
 export const maxExtension = 256;
 export const maxTrailers = 8192;
+export const maxTrailerLines = 100;
 
 export type ChunkStep =
   /** `buffer[start..end)` is body; go on at `end`. */
@@ -148,7 +149,7 @@ export class ChunkedDecoder {
   #end(): string | undefined {
     const section = Buffer.from(`\r\n${this.#trailers}\r\n`, 'latin1');
     const head = headBytes(section, 0, section.length);
-    const fields = head === undefined ? undefined : parseFields(head, 2);
+    const fields = head === undefined ? undefined : parseFields(head, 2, maxTrailerLines, 'client');
     if (fields === undefined || 'code' in fields) return `a malformed trailer, ${fields?.detail}`;
     this.#trailers = fields.list
       .filter(({ key }) => !isBarredTrailer(key))

@@ -1,10 +1,10 @@
-/** Header and trailer fields, in the order they came (RFC 9112, section 5, without its leniencies). */
+/**
+ * Header and trailer fields, in the order they came (RFC 9112, section 5). Of its leniencies only those that it asks
+ * of a proxy for answers: a server has acted on the request by then, and a 502 would have the client send it again.
+ */
 import { type Failure, failure } from '../errors.ts';
 import { hopByHop, isVital } from './field-names.ts';
 import { BLANK, COLON, CR, HTAB, is, LF, SP, TOKEN, VALUE } from './octets.ts';
-
-/** More fields than this in one head are refused. */
-export const maxFields = 100;
 
 export interface Field {
   /** The name in lower case. */
@@ -18,9 +18,12 @@ export interface Field {
 /** Keys are asked for in lower case. A linear scan: heads have ten fields, and a Map costs more to fill. */
 export class Fields {
   readonly list: readonly Field[];
+  /** A field of the framing came with whitespace before its colon: others may have read none there. */
+  readonly disguised: boolean;
 
-  constructor(list: readonly Field[]) {
+  constructor(list: readonly Field[], disguised = false) {
     this.list = list;
+    this.disguised = disguised;
   }
 
   /** The first value; see `count` where a second one would be ambiguous. */
@@ -65,23 +68,41 @@ export function headBytes(buffer: Buffer, start: number, end: number): HeadBytes
  */
 const exact: ReadonlySet<string> = new Set(['content-length', 'transfer-encoding', 'host']);
 
+/** The one a proxy must not mend anything for, and the other. */
+export type Sender = 'client' | 'server';
+
 /**
  * Reads field lines from `at` up to the empty line, which must be the last thing before `head.end`. Refuses
- * with `header-malformed`, or `head-too-large` for more than `maxFields`.
+ * with `header-malformed`, or `too-many-fields` for more than `maxFields`. In a server's, whitespace before a colon is
+ * left out and a folded line is joined by a space (RFC 9112, sections 5.1 and 5.2), unless it is the framing's.
  */
-export function parseFields(head: HeadBytes, at: number): Fields | Failure {
+export function parseFields(
+  head: HeadBytes,
+  at: number,
+  maxFields: number,
+  sender: Sender,
+): Fields | Failure {
   const { buffer, start, end, text } = head;
   const list: Field[] = [];
+  let disguised = false;
   let position = at;
   while (buffer[position] !== CR) {
-    if (list.length === maxFields) return failure('head-too-large', `more than ${maxFields} fields`);
+    if (sender === 'server' && list.length > 0 && is(buffer, position, BLANK)) {
+      position = unfold(head, position, list);
+      if (position === -1) return malformed(list, 'a folded line that can not be joined');
+      continue;
+    }
+    if (list.length === maxFields) return tooMany(maxFields, sender);
 
     const nameStart = position;
     while (is(buffer, position, TOKEN)) position++;
-    if (buffer[position] !== COLON || position === nameStart) {
-      return malformed(list, nameFault(buffer, nameStart, position));
+    const nameEnd = position;
+    if (sender === 'server') while (is(buffer, position, BLANK)) position++;
+    if (buffer[position] !== COLON || nameEnd === nameStart) {
+      return malformed(list, nameFault(buffer, nameStart, nameEnd));
     }
-    const name = text.slice(nameStart - start, position - start);
+    const name = text.slice(nameStart - start, nameEnd - start);
+    const spaced = position !== nameEnd;
 
     position++;
     while (buffer[position] === SP) position++;
@@ -94,14 +115,34 @@ export function parseFields(head: HeadBytes, at: number): Fields | Failure {
     while (valueEnd > valueStart && buffer[valueEnd - 1] === SP) valueEnd--;
 
     const key = name.toLowerCase();
+    if (spaced && exact.has(key)) disguised = true;
     const value = text.slice(valueStart - start, valueEnd - start);
     const tabbed = buffer[valueStart] === HTAB || buffer[valueEnd - 1] === HTAB;
     list.push({ key, name, value: tabbed && !exact.has(key) ? trimBlanks(value) : value });
     position += 2;
   }
   return position + 2 === end
-    ? new Fields(list)
+    ? new Fields(list, disguised)
     : malformed(list, 'a bare CR, or bytes after the empty line');
+}
+
+/**
+ * Joins the folded line at `at` to the last field of `list`. Returns where the next line begins, or -1 where the line is
+ * no value, or goes on with a length or `chunked`: what others make of these can't be known.
+ */
+function unfold({ buffer, start, text }: HeadBytes, at: number, list: Field[]): number {
+  const last = list.pop();
+  let end = at;
+  while (is(buffer, end, VALUE)) end++;
+  if (last === undefined || exact.has(last.key) || buffer[end] !== CR || buffer[end + 1] !== LF) return -1;
+  const rest = trimBlanks(text.slice(at - start, end - start));
+  list.push({ ...last, value: trimBlanks(`${last.value} ${rest}`) });
+  return end + 2;
+}
+
+function tooMany(maxFields: number, sender: Sender): Failure {
+  const setting = sender === 'client' ? 'limits.headFields' : 'limits.responseHeadFields';
+  return failure('too-many-fields', `more than ${maxFields} fields (${setting})`);
 }
 
 function malformed(before: readonly Field[], what: string): Failure {

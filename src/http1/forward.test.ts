@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { responseTo } from '../../test/support/head-fixtures.ts';
 import { forwardRequest, forwardResponse } from './forward.ts';
 import { parseRequestHead } from './request-head.ts';
 import { parseResponseHead } from './response-head.ts';
@@ -8,7 +9,7 @@ const none: ReadonlySet<string> = new Set();
 
 function request(text: string, options: Partial<Parameters<typeof forwardRequest>[1]> = {}): string {
   const bytes = Buffer.from(text, 'latin1');
-  const head = parseRequestHead(bytes, 0, bytes.length, { maxTarget: 4096 });
+  const head = parseRequestHead(bytes, 0, bytes.length, { maxTarget: 4096, maxFields: 100 });
   assert.ok(!('code' in head), JSON.stringify(head));
   return forwardRequest(head, { drop: none, add: '', ...options });
 }
@@ -19,7 +20,7 @@ function response(
   method = 'GET',
 ): string {
   const bytes = Buffer.from(text, 'latin1');
-  const head = parseResponseHead(bytes, 0, bytes.length, method);
+  const head = parseResponseHead(bytes, 0, bytes.length, responseTo(method));
   assert.ok(!('code' in head), JSON.stringify(head));
   return forwardResponse(head, { drop: none, add: '', decoded: false, ...options });
 }

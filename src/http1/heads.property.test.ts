@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { fieldValue, methods, plainName, requestHeads, spoiled } from '../../test/support/generated-heads.ts';
+import { responseTo } from '../../test/support/head-fixtures.ts';
 import { hopByHop } from './field-names.ts';
 import { forwardRequest, forwardResponse } from './forward.ts';
 import type { Framing } from './framing.ts';
@@ -12,12 +13,12 @@ const asReceived = { drop: new Set<string>(), add: '', decoded: false };
 
 function request(text: string) {
   const bytes = Buffer.from(text, 'latin1');
-  return parseRequestHead(bytes, 0, bytes.length, { maxTarget: 4096 });
+  return parseRequestHead(bytes, 0, bytes.length, { maxTarget: 4096, maxFields: 100 });
 }
 
 function response(text: string, method: string) {
   const bytes = Buffer.from(text, 'latin1');
-  return parseResponseHead(bytes, 0, bytes.length, method);
+  return parseResponseHead(bytes, 0, bytes.length, responseTo(method));
 }
 
 function framing(body: 'none' | 'chunked' | number): Framing {
@@ -35,6 +36,15 @@ function assertUnambiguous(text: string, head: RequestHead | ResponseHead): void
     assert.match(lines[0] ?? '', /^transfer-encoding:[ \t]*chunked[ \t]*\r?$/i);
   if (head.framing.kind === 'length')
     assert.match(lines[0] ?? '', new RegExp(`:[ \t]*0*${head.framing.length}[ \t]*\r?$`));
+}
+
+/** What a proxy is to mend in an answer, mended by other means (RFC 9112, sections 5.1, 5.2 and 6.3). */
+function mended(text: string, { interim, status }: ResponseHead): string {
+  const joined = text.replace(/(?<=\r\n.+)\r\n[ \t]+/g, ' ');
+  const closed = joined.replace(/^([\w!#$%&'*+.^`|~-]+)[ \t]+:/gm, '$1:');
+  return interim || status === 204
+    ? closed.replace(/^(?:content-length|transfer-encoding):.*\r\n/gim, '')
+    : closed;
 }
 
 const essence = (head: RequestHead) => [
@@ -120,7 +130,7 @@ test('a spoiled response head is refused, or read without doubt and forwarded as
     fc.property(spoiled(sound), fc.constantFrom('GET', 'HEAD'), (text, method) => {
       const head = response(text, method);
       if ('code' in head) return;
-      assertUnambiguous(text, head);
+      assertUnambiguous(mended(text, head), head);
       const forwarded = forwardResponse(head, asReceived);
       const again = response(forwarded, method);
       assert.ok(!('code' in again), forwarded);
@@ -139,8 +149,8 @@ test('random bytes are refused, never thrown on', () => {
     fc.property(fc.uint8Array({ maxLength: 200 }), fc.nat(200), (octets, start) => {
       const bytes = Buffer.from(octets);
       const from = Math.min(start, bytes.length);
-      assert.ok('code' in parseRequestHead(bytes, from, bytes.length, { maxTarget: 10 }));
-      assert.ok('code' in parseResponseHead(bytes, from, bytes.length, 'GET'));
+      assert.ok('code' in parseRequestHead(bytes, from, bytes.length, { maxTarget: 10, maxFields: 100 }));
+      assert.ok('code' in parseResponseHead(bytes, from, bytes.length, responseTo('GET')));
     }),
     { numRuns: 1000 },
   );

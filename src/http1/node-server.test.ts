@@ -104,7 +104,7 @@ async function assertReadAlike(headBytes: Buffer, head: RequestHead): Promise<vo
   if (head.persistent) assert.equal(second?.url, '/sentinel', 'the next request begins where the body ends');
 }
 
-const limits = { maxTarget: 4096 };
+const limits = { maxTarget: 4096, maxFields: 100 };
 const parse = (bytes: Buffer) => parseRequestHead(bytes, 0, bytes.length, limits);
 
 describe('Node reads a good head alike', { timeout: 60_000 }, () => {

@@ -5,7 +5,7 @@ import { parseRequestHead, type RequestHead, refuseLargeHead } from './request-h
 
 const parse = (text: string): RequestHead | Failure => {
   const bytes = Buffer.from(text, 'latin1');
-  return parseRequestHead(bytes, 0, bytes.length, { maxTarget: 64 });
+  return parseRequestHead(bytes, 0, bytes.length, { maxTarget: 64, maxFields: 100 });
 };
 
 function accepted(text: string): RequestHead {
@@ -83,14 +83,28 @@ test('a declared length of 0 is no body, and still a declared length', () => {
 test('a target of exactly the limit is accepted', () => {
   const at = (length: number) => parse(`GET /${'a'.repeat(length - 1)} HTTP/1.1\r\nHost: a\r\n\r\n`);
   assert.ok('target' in at(64));
-  assert.deepEqual(at(65), failure('target-too-long'));
+  const detail = 'the target is longer than 64 bytes (limits.targetBytes)';
+  assert.deepEqual(at(65), failure('target-too-long', detail));
 });
 
-test('a head that outgrew its limit is the fault of the target while the request line has not ended', () => {
-  const refuse = (text: string) => refuseLargeHead(Buffer.from(`\r\n${text}`), 2, text.length + 2).code;
-  assert.equal(refuse(`GET /${'a'.repeat(9000)}`), 'target-too-long');
-  assert.equal(refuse(`\r\nGET /${'a'.repeat(9000)}`), 'target-too-long');
-  assert.equal(refuse(`GET / HTTP/1.1\r\nX: ${'a'.repeat(9000)}`), 'head-too-large');
+test('as many fields as the limit are accepted, and one more names the setting', () => {
+  const of = (count: number) => parse(`GET / HTTP/1.1\r\nHost: a\r\n${'X: a\r\n'.repeat(count - 1)}\r\n`);
+  assert.ok('target' in of(100));
+  assert.deepEqual(of(101), failure('too-many-fields', 'more than 100 fields (limits.headFields)'));
+});
+
+test('a head that outgrew its limit is told by the limit it has hit, of the target or of the whole', () => {
+  const limits = { maxHead: 8000, maxTarget: 7990 };
+  const refuse = (text: string) => refuseLargeHead(Buffer.from(`\r\n${text}`), 2, text.length + 2, limits);
+  const target = failure('target-too-long', 'the target is longer than 7990 bytes (limits.targetBytes)');
+  const whole = failure('head-too-large', 'longer than 8000 bytes (limits.headBytes)');
+  assert.deepEqual(refuse(`GET /${'a'.repeat(9000)}`), target);
+  assert.deepEqual(refuse(`\r\nGET /${'a'.repeat(9000)}`), target);
+  assert.deepEqual(refuse(`GET /${'a'.repeat(9000)} HTTP/1.1\r\n`), target);
+  assert.deepEqual(refuse(`DELETE /_search?${'a'.repeat(7970)} HTTP/1.`), whole);
+  assert.deepEqual(refuse(`GET / HTTP/1.1\r\nX: ${'a'.repeat(9000)}`), whole);
+  assert.deepEqual(refuse(`G${'E'.repeat(9000)}`), whole);
+  assert.deepEqual(refuse(`NOTHING\r\nX: ${'a'.repeat(9000)}`), whole);
 });
 
 test('no detail repeats what was received', () => {

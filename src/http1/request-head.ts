@@ -41,6 +41,8 @@ export interface RequestHead {
 export interface RequestLimits {
   /** Bytes of the target; a longer one is `target-too-long`. */
   readonly maxTarget: number;
+  /** Field lines; more are `too-many-fields`. */
+  readonly maxFields: number;
 }
 
 /** Empty lines before the request line, left over by old clients after a body (RFC 9112, section 2.2). */
@@ -57,7 +59,7 @@ export function parseRequestHead(
   if (head === undefined) return failure('header-malformed', 'the head does not end in CRLF CRLF');
   const line = parseRequestLine(head, limits);
   if ('code' in line) return line;
-  const received = parseFields(head, line.end);
+  const received = parseFields(head, line.end, limits.maxFields, 'client');
   if ('code' in received) return received;
   const fields = head.text.includes('_', line.end - start) ? withoutLookAlikes(received) : received;
 
@@ -92,11 +94,25 @@ export function parseRequestHead(
 }
 
 /**
- * Which refusal a head deserves that outgrew its limit: `buffer[start..end)` is as much of it as had come.
+ * Which limit a head has hit that is longer than `maxHead` bytes: `buffer[start..end)` is as much of it as had come.
  */
-export function refuseLargeHead(buffer: Buffer, start: number, end: number): Failure {
-  const lineEnd = buffer.subarray(start, end).indexOf('\r\n', skipEmptyLines(buffer, start) - start);
-  return failure(lineEnd === -1 ? 'target-too-long' : 'head-too-large');
+export function refuseLargeHead(
+  buffer: Buffer,
+  start: number,
+  end: number,
+  limits: Pick<RequestLimits, 'maxTarget'> & { readonly maxHead: number },
+): Failure {
+  let at = skipEmptyLines(buffer, start);
+  while (at < end && is(buffer, at, TOKEN)) at++;
+  const targetStart = at + 1;
+  if (buffer[at] === SP) while (++at < end && is(buffer, at, TARGET));
+  return at - targetStart > limits.maxTarget
+    ? targetTooLong(limits.maxTarget)
+    : failure('head-too-large', `longer than ${limits.maxHead} bytes (limits.headBytes)`);
+}
+
+function targetTooLong(maxTarget: number): Failure {
+  return failure('target-too-long', `the target is longer than ${maxTarget} bytes (limits.targetBytes)`);
 }
 
 interface RequestLine {
@@ -126,7 +142,7 @@ function parseRequestLine(head: HeadBytes, limits: RequestLimits): RequestLine |
 
   const targetStart = ++at;
   while (is(buffer, at, TARGET)) at++;
-  if (at - targetStart > limits.maxTarget) return failure('target-too-long');
+  if (at - targetStart > limits.maxTarget) return targetTooLong(limits.maxTarget);
   if (buffer[at] === CR || at === targetStart) {
     return failure('request-line-malformed', 'not a method, a target and a version, each after one space');
   }

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { responseTo } from '../../test/support/head-fixtures.ts';
+import { failure } from '../errors.ts';
 import { parseResponseHead, type ResponseHead } from './response-head.ts';
 
 function parse(text: string, method = 'GET'): ResponseHead {
   const bytes = Buffer.from(text, 'latin1');
-  const head = parseResponseHead(bytes, 0, bytes.length, method);
+  const head = parseResponseHead(bytes, 0, bytes.length, responseTo(method));
   assert.ok(!('code' in head), JSON.stringify(head));
   return head;
 }
@@ -41,6 +43,53 @@ test('a connection that a body uses up until its close is never persistent', () 
   assert.equal(ok('Content-Length: 1\r\n').persistent, true);
   assert.equal(ok('Content-Length: 1\r\nConnection: close\r\n').persistent, false);
   assert.equal(parse('HTTP/1.0 200 OK\r\nContent-Length: 1\r\n\r\n').persistent, false);
+});
+
+test('what a server has written wrongly and a proxy is to mend is read, and puts the connection in doubt where it is of the framing', () => {
+  const spaced = ok('Warning : 299 a\r\nX-A\t : b\r\n c\r\n\t\r\n  d \r\nContent-Length: 1\r\n');
+  assert.deepEqual(
+    spaced.fields.list.map(({ name, value }) => [name, value]),
+    [
+      ['Warning', '299 a'],
+      ['X-A', 'b c d'],
+      ['Content-Length', '1'],
+    ],
+  );
+  assert.equal(spaced.persistent, true);
+  const length = ok('Content-Length : 5\r\n');
+  assert.deepEqual([length.framing, length.persistent], [{ kind: 'length', length: 5 }, false]);
+  const chunked = ok('Transfer-Encoding : chunked\r\n');
+  assert.deepEqual([chunked.framing.kind, chunked.persistent], ['chunked', false]);
+  assert.equal(ok('Connection : close\r\nContent-Length: 5\r\n').persistent, false);
+});
+
+test('a body that 204 or 1xx declare, in whatever way, is none, and nothing else comes on the connection', () => {
+  for (const status of [103, 204]) {
+    for (const fields of [
+      'Content-Length: 5\r\n',
+      'Transfer-Encoding: chunked\r\n',
+      'Content-Length: 5\r\nTransfer-Encoding: chunked\r\n',
+      'Content-Length: x\r\n',
+    ]) {
+      const head = ok(fields, 'POST', status);
+      assert.deepEqual(
+        [head.framing.kind, head.contentLength, head.persistent],
+        ['none', undefined, false],
+        fields,
+      );
+    }
+    assert.equal(ok('Content-Length: 0\r\n', 'POST', status).persistent, true);
+  }
+});
+
+test('too many fields name the setting', () => {
+  const head = (count: number) => {
+    const bytes = Buffer.from(`HTTP/1.1 200 OK\r\n${'Warning: 299 a\r\n'.repeat(count)}\r\n`);
+    return parseResponseHead(bytes, 0, bytes.length, { method: 'GET', maxFields: 300 });
+  };
+  assert.ok('status' in head(300));
+  const detail = 'more than 300 fields (limits.responseHeadFields)';
+  assert.deepEqual(head(301), failure('upstream-too-many-fields', detail));
 });
 
 test('the reason is kept as it came, also when there is none', () => {

@@ -1,4 +1,7 @@
-/** The head of a response, from bytes (RFC 9112, sections 4 to 6), as strict as the request's. */
+/**
+ * The head of a response, from bytes (RFC 9112, sections 4 to 6), as strict as the request's, except where a proxy is
+ * told to mend what a server has written.
+ */
 import { type Failure, failure } from '../errors.ts';
 import { connectionOptions, type Fields, headBytes, isPersistent, parseFields } from './fields.ts';
 import {
@@ -24,24 +27,30 @@ export interface ResponseHead {
   readonly contentLength: number | undefined;
   /** The options of Connection, in lower case. */
   readonly connection: readonly string[];
-  /** Whether another request may follow on this connection, once the body has ended. */
+  /** Whether another request may follow on this connection, once the body has ended: nothing of this head is in doubt. */
   readonly persistent: boolean;
   /** True for 1xx: the final head is still to come. */
   readonly interim: boolean;
 }
 
+export interface ResponseRules {
+  /** Of the request that it answers. */
+  readonly method: string;
+  /** Field lines; more are `upstream-too-many-fields`. */
+  readonly maxFields: number;
+}
+
 const malformed = (detail: string): Failure => failure('upstream-head-malformed', detail);
 
 /**
- * Parses `buffer[start..end)`, a whole head with its empty line, that answers a request of this method.
- * Refuses with `upstream-head-malformed`, or `upstream-head-too-large` for too many fields. 101 is refused:
- * upgrades are never asked for.
+ * Parses `buffer[start..end)`, a whole head with its empty line. Refuses with `upstream-head-malformed` or
+ * `upstream-too-many-fields`. 101 is refused: upgrades are never asked for.
  */
 export function parseResponseHead(
   buffer: Buffer,
   start: number,
   end: number,
-  requestMethod: string,
+  { method, maxFields }: ResponseRules,
 ): ResponseHead | Failure {
   const head = headBytes(buffer, start, end);
   if (head === undefined) return malformed('the head does not end in CRLF CRLF');
@@ -56,24 +65,27 @@ export function parseResponseHead(
   const lineEnd = reasonEnd - start;
   if (!head.text.startsWith('\r\n', lineEnd)) return malformed('a control character in the reason phrase');
 
-  const fields = parseFields(head, reasonEnd + 2);
+  const fields = parseFields(head, reasonEnd + 2, maxFields, 'server');
   if ('code' in fields) return asUpstream(fields);
   const declared = declaredBody(fields, version);
-  if (typeof declared === 'object') return asUpstream(declared);
+  // RFC 9112, section 6.3: these end with their heads, whatever those say of a body.
   const bodiless = status < 200 || status === 204;
-  if (bodiless && (declared ?? 0) !== 0) return malformed('a body declared by a status that has none');
+  if (typeof declared === 'object' && !bodiless) return asUpstream(declared);
+  const body = bodiless || typeof declared === 'object' ? undefined : declared;
+  // What comes next on the connection may be a body that the server has sent all the same, or the rest of one.
+  const doubtful = bodiless ? (declared ?? 0) !== 0 : fields.disguised;
 
   const connection = connectionOptions(fields);
-  const framing = bodiless || status === 304 || requestMethod === 'HEAD' ? noBody : framingOf(declared);
+  const framing = bodiless || status === 304 || method === 'HEAD' ? noBody : framingOf(body);
   return {
     status,
     reason: head.text.slice('HTTP/1.1 200 '.length, lineEnd),
     version,
     fields,
     framing,
-    contentLength: bodiless || declared === 'chunked' ? undefined : declared,
+    contentLength: body === 'chunked' ? undefined : body,
     connection,
-    persistent: framing.kind !== 'until-close' && isPersistent(version, connection),
+    persistent: !doubtful && framing.kind !== 'until-close' && isPersistent(version, connection),
     interim: status < 200,
   };
 }
@@ -85,6 +97,6 @@ function framingOf(declared: Declared): Framing {
 
 /** The shared rules speak of a client; here the server broke them. */
 function asUpstream(fault: Failure): Failure {
-  const code = fault.code === 'head-too-large' ? 'upstream-head-too-large' : 'upstream-head-malformed';
+  const code = fault.code === 'too-many-fields' ? 'upstream-too-many-fields' : 'upstream-head-malformed';
   return failure(code, fault.detail);
 }

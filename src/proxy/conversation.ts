@@ -34,6 +34,10 @@ export type Ended =
   /** No answer came. `untouched`: not one byte of the body has left for the server. */
   | { readonly kind: 'unanswered'; readonly failure: Failure; readonly untouched: boolean };
 
+function tooLong(limit: number): Failure {
+  return failure('upstream-head-too-large', `longer than ${limit} bytes (limits.responseHeadBytes)`);
+}
+
 /** More interim responses than this before one final are no server's we know. */
 const maxInterim = 32;
 
@@ -51,6 +55,8 @@ export class Conversation {
   readonly #preflight: boolean;
   /** The server has said 100. */
   #agreed = false;
+  /** An interim answer leaves it in doubt what follows the final one. */
+  #spent = false;
   #upload: Body | undefined;
   #uploadEnd: RelayEndKind | undefined;
   #fault: Failure | undefined;
@@ -169,7 +175,7 @@ export class Conversation {
         idleTimeout: asking ? preflight.timeout : 0,
         timeout: timeouts.head,
       });
-      if (result.kind === 'too-large') return failure('upstream-head-too-large');
+      if (result.kind === 'too-large') return tooLong(limits.responseHeadBytes);
       if (result.kind !== 'head') {
         if (result.kind === 'timeout' && result.received === 0) {
           // RFC 9110, section 10.1.1: who gets no 100 in reasonable time sends the body anyway.
@@ -181,8 +187,10 @@ export class Conversation {
           this.#fault ?? failure(result.kind === 'timeout' ? 'upstream-head-timeout' : 'upstream-closed')
         );
       }
-      const head = parseResponseHead(result.buffer, result.start, result.end, this.#head.method);
+      const rules = { method: this.#head.method, maxFields: limits.responseHeadFields };
+      const head = parseResponseHead(result.buffer, result.start, result.end, rules);
       if ('code' in head || !head.interim) return head;
+      if (!head.persistent) this.#spent = true;
       interim += 1;
       this.#passInterim(head);
       if (head.status === 100) this.#agreed = true;
@@ -256,7 +264,7 @@ export class Conversation {
     if (refused) await this.#stopUpload();
     else await this.#upload?.done;
     const whole = this.bodyIsRead;
-    if (whole && answer.persistent) this.#lease.reuse();
+    if (whole && answer.persistent && !this.#spent) this.#lease.reuse();
     else this.#lease.drop();
     if (keep && whole) return { kind: 'kept' };
     return {

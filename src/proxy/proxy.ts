@@ -38,6 +38,11 @@ const unknownLength = 16 << 20;
 
 export function createProxy(options: ProxyOptions): Proxy {
   const { cluster, timeouts, limits } = options;
+  const requestLimits = {
+    maxHead: limits.headBytes,
+    maxFields: limits.headFields,
+    maxTarget: limits.targetBytes,
+  };
   let inFlight = 0;
 
   async function serve(client: Client): Promise<void> {
@@ -61,9 +66,9 @@ export function createProxy(options: ProxyOptions): Proxy {
     const result = await client.readHead({ maxBytes: limits.headBytes, idleTimeout, timeout });
     switch (result.kind) {
       case 'head':
-        return parseRequestHead(result.buffer, result.start, result.end, { maxTarget: limits.targetBytes });
+        return parseRequestHead(result.buffer, result.start, result.end, requestLimits);
       case 'too-large':
-        return refuseLargeHead(result.buffer, result.start, result.end);
+        return refuseLargeHead(result.buffer, result.start, result.end, requestLimits);
       case 'timeout':
         return result.received > 0 ? failure('head-timeout') : undefined;
       case 'end':

@@ -203,9 +203,11 @@ onEachTransport('a message', (kind) => {
       ['SSH-2.0-OpenSSH\r\n\r\n', 'upstream-head-malformed'],
       ['HTTP/1.1 101 Switching\r\nUpgrade: x\r\n\r\n', 'upstream-head-malformed'],
       [`HTTP/1.1 200 OK\r\nX: ${'x'.repeat(70_000)}\r\n\r\n`, 'upstream-head-too-large'],
+      [`HTTP/1.1 200 OK\r\n${'X: a\r\n'.repeat(301)}\r\n`, 'upstream-too-many-fields'],
     ] as const) {
       await using origin = await saying(bad);
-      await using stand = await Stand.open(kind, { nodes: [origin.port] });
+      const limits = { responseHeadBytes: 64 * 1024, responseHeadFields: 300 };
+      await using stand = await Stand.open(kind, { nodes: [origin.port], limits });
       const client = await stand.client();
       await client.write(get);
       assert.equal((await readWhole(client)).head.status, 502);
@@ -215,6 +217,97 @@ onEachTransport('a message', (kind) => {
       assert.equal(origin.accepted, 2);
     }
   });
+
+  it('an answer with a Warning for each field of a large mapping reaches the client, every one of them', async () => {
+    const warning = (n: number) =>
+      `Warning: 299 Elasticsearch-6.8.0-65b6179 "Deprecated field [field_${n}] used, expected [other] instead"\r\n`;
+    for (const count of [98, 800]) {
+      const warnings = Array.from({ length: count }, (_, n) => warning(n)).join('');
+      await using origin = await saying(answerText(200, '{"took":1,"errors":false}', warnings));
+      await using stand = await Stand.open(kind, { nodes: [origin.port] });
+      const client = await stand.client();
+      await client.write('POST /_bulk HTTP/1.1\r\nHost: es\r\nContent-Length: 3\r\n\r\n{}\n');
+      const { head, text } = await readWhole(client);
+      assert.deepEqual([head.status, text], [200, '{"took":1,"errors":false}']);
+      assert.ok(head.text.includes(warnings));
+      assert.deepEqual([origin.received.length, (await stand.ended()).failure], [1, undefined]);
+    }
+  });
+
+  it('a limit that a head hits is told by its name, to the client its own, and in the record', async () => {
+    const limits = { headBytes: 4096, headFields: 20, targetBytes: 100, responseHeadBytes: 2048 };
+    const head = (target: string, fields: string) => `GET ${target} HTTP/1.1\r\nHost: es\r\n${fields}\r\n`;
+    await using origin = await saying(answerText(200, 'hello', `X: ${'x'.repeat(3000)}\r\n`));
+    await using stand = await Stand.open(kind, { nodes: [origin.port], limits });
+    for (const [request, status, detail] of [
+      [head('/', 'X: a\r\n'.repeat(20)), 431, 'more than 20 fields (limits.headFields)'],
+      [head('/', `X: ${'x'.repeat(5000)}\r\n`), 431, 'longer than 4096 bytes (limits.headBytes)'],
+      [head(`/${'x'.repeat(100)}`, ''), 414, 'the target is longer than 100 bytes (limits.targetBytes)'],
+      [head(`/${'x'.repeat(5000)}`, ''), 414, 'the target is longer than 100 bytes (limits.targetBytes)'],
+      [head('/', ''), 502, 'longer than 2048 bytes (limits.responseHeadBytes)'],
+    ] as const) {
+      const client = await stand.client();
+      await client.write(request);
+      const { head, text } = await readWhole(client);
+      assert.equal(head.status, status, detail);
+      assert.equal((await stand.ended()).failure?.detail, detail);
+      if (status < 500) assert.equal(JSON.parse(text).error.reason, detail);
+    }
+  });
+
+  it('a space before a colon and a folded line in an answer are mended, and the bulk is not sent again', async () => {
+    await using origin = await saying(
+      'HTTP/1.1 200 OK\r\nX-Took : 5\r\nX-Long: a\r\n b\r\nContent-Length: 5\r\n\r\nhello',
+    );
+    await using stand = await Stand.open(kind, { nodes: [origin.port] });
+    const client = await stand.client();
+    for (let round = 0; round < 2; round++) {
+      await client.write('POST /_bulk HTTP/1.1\r\nHost: es\r\nContent-Length: 3\r\n\r\n{}\n');
+      const { head, text } = await readWhole(client);
+      assert.deepEqual([head.status, text, head.field('connection')], [200, 'hello', 'keep-alive']);
+      assert.ok(head.text.includes('\r\nX-Took: 5\r\nX-Long: a b\r\n'), head.text);
+    }
+    assert.deepEqual([origin.received.length, origin.accepted], [2, 1]);
+  });
+
+  for (const [what, answer, text] of [
+    ['a length in 204', 'HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\nhello', ''],
+    ['chunked in 204', 'HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n', ''],
+    ['two lengths in 204', 'HTTP/1.1 204 No Content\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n', ''],
+    [
+      'a length in 103',
+      'HTTP/1.1 103 Early Hints\r\nContent-Length: 5\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello',
+      'hello',
+    ],
+    ['a length behind a space', 'HTTP/1.1 200 OK\r\nContent-Length : 5\r\n\r\nhello', 'hello'],
+    [
+      'chunked behind a space',
+      'HTTP/1.1 200 OK\r\nTransfer-Encoding : chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n',
+      'hello',
+    ],
+  ] as const) {
+    it(`${what} is passed on without doubt, and the server's connection is not used again`, async () => {
+      await using origin = await saying(answer);
+      await using stand = await Stand.open(kind, { nodes: [origin.port] });
+      const client = await stand.client();
+      for (let round = 0; round < 3; round++) {
+        await client.write('DELETE /i HTTP/1.1\r\nHost: es\r\n\r\n');
+        if (answer.startsWith('HTTP/1.1 103')) {
+          assert.equal((await readHead(client))?.text, 'HTTP/1.1 103 Early Hints\r\n\r\n');
+        }
+        const { head, ...answered } = await readWhole(client);
+        assert.deepEqual([answered.text, head.field('connection')], [text, 'keep-alive']);
+        if (text === '') {
+          assert.deepEqual(
+            [head.status, head.field('content-length'), head.field('transfer-encoding')],
+            [204, undefined, undefined],
+          );
+        }
+        assert.equal((await stand.ended()).failure, undefined);
+      }
+      assert.deepEqual([origin.received.length, origin.accepted], [3, 3]);
+    });
+  }
 
   it('a malformed chunked answer is visibly cut', async () => {
     await using origin = await saying(

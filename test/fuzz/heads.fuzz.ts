@@ -12,11 +12,11 @@ import { forwardRequest, forwardResponse } from '../../src/http1/forward.ts';
 import { parseRequestHead } from '../../src/http1/request-head.ts';
 import { parseResponseHead } from '../../src/http1/response-head.ts';
 import { fieldValue, methods, requestHeads, spoiled, token } from '../support/generated-heads.ts';
-import { headFixtures } from '../support/head-fixtures.ts';
+import { headFixtures, responseTo } from '../support/head-fixtures.ts';
 import { fieldNames } from './field-names.ts';
 
 const asReceived = { drop: new Set<string>(), add: '', decoded: false };
-const limits = { maxTarget: 4096 };
+const limits = { maxTarget: 4096, maxFields: 100 };
 
 /** Parses the same bytes alone and amid others, as they lie in a shared buffer: what surrounds them must not matter. */
 function parsed<T>(text: string, parse: (buffer: Buffer, start: number, end: number) => T): T {
@@ -30,7 +30,7 @@ function parsed<T>(text: string, parse: (buffer: Buffer, start: number, end: num
 const request = (text: string) =>
   parsed(text, (buffer, start, end) => parseRequestHead(buffer, start, end, limits));
 const response = (text: string, method: string) =>
-  parsed(text, (buffer, start, end) => parseResponseHead(buffer, start, end, method));
+  parsed(text, (buffer, start, end) => parseResponseHead(buffer, start, end, responseTo(method)));
 
 /** `forwarded` is clean lines, and each but the first and the framing is a field of `fields`. */
 function assertNothingInjected(forwarded: string, fields: Fields): void {

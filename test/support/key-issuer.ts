@@ -92,7 +92,7 @@ export class KeyServer {
 export function headWith(authorization?: string): RequestHead {
   const field = authorization === undefined ? '' : `Authorization: ${authorization}\r\n`;
   const bytes = Buffer.from(`GET / HTTP/1.1\r\nHost: es\r\n${field}\r\n`, 'latin1');
-  const head = parseRequestHead(bytes, 0, bytes.length, { maxTarget: 4096 });
+  const head = parseRequestHead(bytes, 0, bytes.length, { maxTarget: 4096, maxFields: 100 });
   if ('code' in head) throw new Error(head.detail);
   return head;
 }

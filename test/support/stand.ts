@@ -110,8 +110,10 @@ export class Stand {
       timeouts: { head: 2000, idle: 30_000, stall: 10_000, responseHead: 0, linger: 5000, ...timeouts },
       limits: {
         headBytes: 16 * 1024,
+        headFields: 100,
         targetBytes: 4096,
-        responseHeadBytes: 64 * 1024,
+        responseHeadBytes: 512 * 1024,
+        responseHeadFields: 2000,
         lingerBytes: 256 * MIB,
         attempts: 3,
         ...limits,

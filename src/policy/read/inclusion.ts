@@ -135,7 +135,7 @@ function endpointsOf(document: PolicyDocument, sense: Sense): Pick<Scope, 'reach
 /** For conditions that look at the endpoint alone. */
 const anySubject: Subject = (() => {
   const bytes = Buffer.from('GET / HTTP/1.1\r\nHost: any\r\n\r\n');
-  const head = parseRequestHead(bytes, 0, bytes.length, { maxTarget: bytes.length });
+  const head = parseRequestHead(bytes, 0, bytes.length, { maxTarget: bytes.length, maxFields: bytes.length });
   const subject = 'code' in head ? head : describe(head, { source: '127.0.0.1', principals: [], time: 0 });
   if ('code' in subject) throw new Error(subject.detail);
   return subject;
