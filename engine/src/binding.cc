@@ -214,14 +214,14 @@ class Engine : public Napi::ObjectWrap<Engine>, public Host {
     loop_->send(whole(info[0]), large, more);
   }
 
-  // (source, sink or 0, framing, length, decoded, stallTimeout, budget) -> true: done already, info[0..1] as in stopRelay
+  // (source, sink or 0, framing, length, output, stallTimeout, budget) -> true: done already, info[0..1] as in stopRelay
   Napi::Value StartRelay(const Napi::CallbackInfo& info) {
     if (!alive()) return Napi::Boolean::New(env_, false);
     auto relay = std::make_unique<Relay>();
     relay->sink = whole(info[1]);
     relay->framing = static_cast<FramingKind>(small(info[2]));
     relay->remaining = whole(info[3]);
-    relay->decoded = info[4].As<Napi::Boolean>();
+    relay->output = static_cast<OutputKind>(small(info[4]));
     relay->stall_timeout = small(info[5]);
     relay->budget = whole(info[6]);
     Relay result;

@@ -15,9 +15,11 @@ namespace sluice {
 // the connection that has the slot by then. Fits a double exactly. 0 is nobody.
 using Id = uint64_t;
 
+// Values are shared with src/net/engine.ts, as are those of OutputKind, RelayEndKind, EndKind, GoneKind and EventKind.
 enum class FramingKind : uint8_t { Length, Chunked, UntilClose };
+// How chunked input leaves: in chunks of the relay's own, without the coding, or in the chunks it came in.
+enum class OutputKind : uint8_t { Same, Decoded, Kept };
 
-// Values are shared with src/net/engine.ts, as are those of EndKind, GoneKind and EventKind.
 enum class RelayEndKind : uint8_t {
   Complete, SourceEnd, SourceReset, SourceMalformed, SourceStalled, SinkReset, SinkStalled, Stopped
 };
@@ -31,10 +33,9 @@ struct Relay {
   // 0 where the body is thrown away.
   Id sink = 0;
   FramingKind framing = FramingKind::Length;
-  // Chunked input leaves without its coding.
-  bool decoded = false;
-  // A chunk was written to the sink whose last CRLF has to follow the pipe's bytes.
-  bool owes_crlf = false;
+  OutputKind output = OutputKind::Same;
+  // Kept chunks: the size line of the chunk being read has been written.
+  bool chunk_open = false;
   // Waits for a grant.
   bool starved = false;
   // Of a body of known length.
@@ -48,6 +49,8 @@ struct Relay {
   uint64_t spliced = 0;
   uint64_t copied = 0;
   ChunkDecoder decoder;
+  // Chunk framing that has to follow the pipe's bytes: the CRLF behind a chunk, the next size line.
+  std::string owed;
   // Held between turns only while bytes are inside that the sink did not accept.
   std::unique_ptr<Pipe> pipe;
 };

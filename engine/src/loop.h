@@ -140,6 +140,7 @@ class Loop {
   Share gather_chunks(Connection& source, Connection& sink, size_t room, size_t& quota);
   Share read_chunks(Connection& source, Connection& sink, size_t room, size_t& quota);
   size_t decode(Relay& relay, const char* bytes, size_t length, std::string& out);
+  bool write_owed(Relay& relay);
   Share finish_chunked(Connection& source, Connection& sink);
   size_t room_in(Connection& sink);
   Share starve(Connection& source);

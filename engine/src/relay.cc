@@ -33,6 +33,28 @@ std::string_view size_line(uint64_t size, char (&text)[20]) {
   return {text, static_cast<size_t>(end - text)};
 }
 
+// Kept chunks: the size line goes on as soon as the size is known, unless it has gone already.
+void open_chunk(Relay& relay, std::string& out) {
+  if (relay.chunk_open) return;
+  char text[20];
+  out.append(size_line(relay.decoder.size(), text));
+  relay.chunk_open = true;
+}
+
+// Kept chunks: the CRLF follows the last byte of the data.
+void close_chunk(Relay& relay, std::string& out) {
+  if (relay.decoder.in_data()) return;
+  out.append("\r\n");
+  relay.chunk_open = false;
+}
+
+// The pipe is empty: what had to follow it goes on from memory.
+void settle(Relay& relay, Connection& sink) {
+  if (relay.owed.empty()) return;
+  sink.output.append(relay.owed);
+  relay.owed.clear();
+}
+
 }  // namespace
 
 // ---- beginning and ending
@@ -157,16 +179,13 @@ Loop::Share Loop::pump(Connection& source, Connection* sink, size_t& quota) {
   if (sink == nullptr) return pump_discard(source, quota);
   Relay& relay = *source.relay;
   if (sink->failed) return end_relay(source, RelayEndKind::SinkReset);
-  // First what is owed from before: queued bytes, the pipe's rest, the CRLF behind it.
+  // First what is owed from before: queued bytes, the pipe's rest, the framing behind it.
   if (relay.pipe && relay.pipe->held > 0) {
     if (!sink->output.empty() && !flush(*sink, true)) return Share::Blocked;
     const Share share = drain_pipe(source, *sink, false);
     if (share != Share::Again) return share;
   }
-  if (relay.owes_crlf) {
-    relay.owes_crlf = false;
-    sink->output.append("\r\n");
-  }
+  settle(relay, *sink);
   const Share share = relay.framing == FramingKind::Chunked ? pump_chunked(source, *sink, quota)
                                                             : pump_plain(source, *sink, quota);
   if (share == Share::Ended) return share;
@@ -340,27 +359,32 @@ Loop::Share Loop::pump_chunked(Connection& source, Connection& sink, size_t& quo
   }
 }
 
-// Decodes bytes that are in memory and appends them to `out` as one chunk; returns how many it consumed.
+// Decodes bytes that are in memory and appends them to `out`, as one chunk or in their own; returns how many it
+// consumed.
 size_t Loop::decode(Relay& relay, const char* bytes, size_t length, std::string& out) {
+  const bool kept = relay.output == OutputKind::Kept;
   std::string data;
+  std::string& into = kept ? out : data;
   size_t at = 0;
   while (at < length) {
     at += relay.decoder.consume(bytes + at, length - at);
     if (!relay.decoder.in_data()) break;
+    if (kept) open_chunk(relay, out);
     const size_t take = static_cast<size_t>(
         std::min<uint64_t>({length - at, relay.decoder.remaining(), relay.budget}));
     if (take == 0) break;
-    data.append(bytes + at, take);
+    into.append(bytes + at, take);
     relay.decoder.took(take);
     relay.budget -= take;
+    relay.copied += take;
     at += take;
+    if (kept) close_chunk(relay, out);
   }
-  relay.copied += data.size();
   if (data.empty()) return at;
   char text[20];
-  if (!relay.decoded) out.append(size_line(data.size(), text));
+  if (relay.output == OutputKind::Same) out.append(size_line(data.size(), text));
   out.append(data);
-  if (!relay.decoded) out.append("\r\n");
+  if (relay.output == OutputKind::Same) out.append("\r\n");
   return at;
 }
 
@@ -383,11 +407,13 @@ Loop::Share Loop::read_chunks(Connection& source, Connection& sink, size_t room,
   return Share::Again;
 }
 
-// Large chunks: the data of as many as fit goes into the pipe, only the framing between them is read, and all of it
-// leaves as one chunk. So a peer's small buffers do not become our system calls towards the sink.
+// Large chunks: the data of as many as fit goes into the pipe and only the framing between them is read. All of it
+// leaves as one chunk, so that a peer's small buffers do not become our system calls towards the sink; kept chunks have
+// their framing written into the pipe between their data, and leave in one call all the same.
 Loop::Share Loop::gather_chunks(Connection& source, Connection& sink, size_t room, size_t& quota) {
   Relay& relay = *source.relay;
   Pipe& pipe = *relay.pipe;
+  const bool kept = relay.output == OutputKind::Kept;
   const size_t wanted = std::min<size_t>({room, quota, relay.take});
   size_t gathered = 0;
   ssize_t ended = 1;  // as splice and recv tell: 0 the end, below 0 an error
@@ -396,6 +422,9 @@ Loop::Share Loop::gather_chunks(Connection& source, Connection& sink, size_t roo
       const size_t take = static_cast<size_t>(
           std::min<uint64_t>({relay.decoder.remaining(), relay.budget, wanted - gathered}));
       if (take == 0) break;
+      if (kept) open_chunk(relay, relay.owed);
+      // Behind what could not be written nothing may go.
+      if (!write_owed(relay)) break;
       const ssize_t n = splice(source.fd.get(), nullptr, pipe.write.get(), nullptr, take, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
       ++counters_.system_calls;
       if (n > 0) {
@@ -404,11 +433,14 @@ Loop::Share Loop::gather_chunks(Connection& source, Connection& sink, size_t roo
         relay.spliced += static_cast<uint64_t>(n);
         counters_.spliced += static_cast<uint64_t>(n);
         gathered += static_cast<size_t>(n);
+        pipe.held += static_cast<size_t>(n);
+        if (kept) close_chunk(relay, relay.owed);
         continue;
       }
       if (n < 0 && errno == EINTR) continue;
       if (n < 0 && errno == EAGAIN) {
-        // With bytes in the pipe this may mean that the pipe is full: only an empty pipe says that the source is dry.
+        // With data in the pipe this may mean that the pipe is full: only without is it the source that is dry. One size
+        // line fills none.
         if (gathered == 0) source.readable = false;
       } else {
         ended = n;
@@ -435,36 +467,44 @@ Loop::Share Loop::gather_chunks(Connection& source, Connection& sink, size_t roo
       break;
     }
   }
-  if (gathered > 0) {
-    quota -= std::min(quota, gathered);
+  quota -= std::min(quota, gathered);
+  if (gathered > 0 && relay.output == OutputKind::Same) {
     char text[20];
-    if (!relay.decoded) {
-      deliver(sink, size_line(gathered, text).data(), size_line(gathered, text).size(), true);
-      relay.owes_crlf = true;
-    }
-    pipe.held = gathered;
-    if (relay.owes_crlf && ::write(pipe.write.get(), "\r\n", 2) == 2) {
-      relay.owes_crlf = false;
-      pipe.held += 2;
-    }
-    ++counters_.system_calls;
+    const std::string_view line = size_line(gathered, text);
+    deliver(sink, line.data(), line.size(), true);
+    relay.owed = "\r\n";
+  }
+  // A chunk whose size is known begins now, and one that is through ends now: its peer may be waiting for just that.
+  if (kept && relay.decoder.in_data()) open_chunk(relay, relay.owed);
+  write_owed(relay);
+  if (pipe.held > 0) {
     if (sink.failed) return end_relay(source, RelayEndKind::SinkReset);
     if (!sink.output.empty()) return Share::Blocked;
-    const Share share = drain_pipe(source, sink, !relay.decoder.done());
-    if (share == Share::Again && relay.owes_crlf) {
-      relay.owes_crlf = false;
-      sink.output.append("\r\n");
-    }
+    // Whoever has been sent a whole chunk may answer it before another comes.
+    const Share share = drain_pipe(source, sink, kept ? relay.decoder.in_data() : !relay.decoder.done());
     // The source's end, if it was seen, is seen again behind what still waits for the sink.
     if (share != Share::Again) return share;
   }
+  settle(relay, sink);
   if (ended <= 0) return source_gone(source, ended);
   return Share::Again;
 }
 
+// Writes framing into the pipe, between the data; false where it has no room for that.
+bool Loop::write_owed(Relay& relay) {
+  if (relay.owed.empty()) return true;
+  // All or nothing: it is shorter than PIPE_BUF, pipe(7).
+  const ssize_t n = ::write(relay.pipe->write.get(), relay.owed.data(), relay.owed.size());
+  ++counters_.system_calls;
+  if (n < 0) return false;
+  relay.pipe->held += relay.owed.size();
+  relay.owed.clear();
+  return true;
+}
+
 Loop::Share Loop::finish_chunked(Connection& source, Connection& sink) {
   const Relay& relay = *source.relay;
-  if (!relay.decoded) sink.output.append("0\r\n").append(relay.decoder.trailer()).append("\r\n");
+  if (relay.output != OutputKind::Decoded) sink.output.append("0\r\n").append(relay.decoder.trailer()).append("\r\n");
   if (sink.writable) flush(sink, false);
   return end_relay(source, sink.failed ? RelayEndKind::SinkReset : RelayEndKind::Complete);
 }

@@ -51,7 +51,9 @@ const more: ChunkStep = { kind: 'more' };
 /** Decodes one body. Nothing is copied: data comes out as spans of the buffers that go in. */
 export class ChunkedDecoder {
   #state: State = 'size';
-  /** Of the size being read, then of the chunk's data still to come. */
+  /** Of the chunk whose size line is being read, or was read last. */
+  #size = 0;
+  /** Of that chunk's data, still to come. */
   #left = 0;
   #digits = 0;
   #extension = 0;
@@ -66,6 +68,11 @@ export class ChunkedDecoder {
   /** True where the next byte is data: more of the body is certain to come. */
   get inData(): boolean {
     return this.#state === 'data';
+  }
+
+  /** Bytes of data in the current chunk, or in the last one. */
+  get size(): number {
+    return this.#size;
   }
 
   /** Reads `buffer[start..end)` up to the next thing to say. Once malformed, always malformed. */
@@ -95,7 +102,7 @@ export class ChunkedDecoder {
     const octet = buffer[at] ?? 0;
     switch (this.#state) {
       case 'size':
-        return this.#size(octet);
+        return this.#sizeLine(octet);
       case 'extension':
         if (octet === CR) return this.#turn('size-lf');
         if (!is(buffer, at, VALUE)) return 'a control character in a chunk extension';
@@ -103,6 +110,7 @@ export class ChunkedDecoder {
       case 'size-lf':
         if (octet !== LF) return 'a bare CR in a chunk size line';
         this.#digits = 0;
+        this.#left = this.#size;
         return this.#turn(this.#left === 0 ? 'trailer-start' : 'data');
       case 'data-cr':
         return octet === CR ? this.#turn('data-lf') : 'more data in a chunk than its size';
@@ -125,11 +133,11 @@ export class ChunkedDecoder {
     this.#state = state;
   }
 
-  #size(octet: number): string | undefined {
+  #sizeLine(octet: number): string | undefined {
     const digit = hexDigit(octet);
     if (digit !== -1) {
       if (++this.#digits > maxSizeDigits) return 'a chunk size of too many digits';
-      this.#left = this.#left * 16 + digit;
+      this.#size = this.#digits === 1 ? digit : this.#size * 16 + digit;
       return undefined;
     }
     if (this.#digits === 0) return 'a chunk size line without a size';

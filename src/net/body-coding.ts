@@ -1,7 +1,8 @@
 /** How a body is framed where it is read, and how it is written on: the part of a copying relay without sockets. */
-import { ChunkedDecoder, chunkHeader, lastChunk, maxTrailers } from '../http1/chunked.ts';
+import { ChunkedDecoder, chunkHeader, lastChunk, maxSizeDigits, maxTrailers } from '../http1/chunked.ts';
 import type { Framing } from '../http1/framing.ts';
 import { BLOCK } from './bytes.ts';
+import type { BodyOutput } from './contract.ts';
 
 /** What became of bytes that were read. */
 export interface Piece {
@@ -25,7 +26,7 @@ export interface BodyCoding {
   take(bytes: Buffer): Piece | undefined;
 }
 
-export function bodyCoding(framing: Framing, output: 'same' | 'decoded'): BodyCoding {
+export function bodyCoding(framing: Framing, output: BodyOutput): BodyCoding {
   switch (framing.kind) {
     case 'none':
       return new PlainCoding(0);
@@ -34,7 +35,7 @@ export function bodyCoding(framing: Framing, output: 'same' | 'decoded'): BodyCo
     case 'until-close':
       return new PlainCoding(undefined);
     case 'chunked':
-      return new ChunkedCoding(output);
+      return output === 'kept' ? new KeptChunks() : new ChunkedCoding(output);
   }
 }
 
@@ -63,6 +64,8 @@ class PlainCoding implements BodyCoding {
   }
 }
 
+type Rechunked = Exclude<BodyOutput, 'kept'>;
+
 /** Room before the data for the longest size line of a block: five digits and CRLF. */
 const HEADER = chunkHeader(BLOCK).length;
 
@@ -71,11 +74,11 @@ class ChunkedCoding implements BodyCoding {
   readonly untilClose = false;
   readonly most = Number.POSITIVE_INFINITY;
   readonly #decoder = new ChunkedDecoder();
-  readonly #output: 'same' | 'decoded';
+  readonly #output: Rechunked;
   readonly #out = Buffer.allocUnsafeSlow(HEADER + BLOCK + 2 + lastChunk().length + maxTrailers);
   done = false;
 
-  constructor(output: 'same' | 'decoded') {
+  constructor(output: Rechunked) {
     this.#output = output;
   }
 
@@ -113,5 +116,55 @@ class ChunkedCoding implements BodyCoding {
     }
     if (this.done) end += this.#out.write(lastChunk(this.#decoder.trailers), end, 'latin1');
     return { out: this.#out.subarray(start, end), body, used };
+  }
+}
+
+/** The longest size line, of as many digits as a size may have. */
+const LONGEST_HEADER = maxSizeDigits + 2;
+
+/** Each chunk leaves as it came, as far as it has come. */
+class KeptChunks implements BodyCoding {
+  readonly untilClose = false;
+  readonly most = Number.POSITIVE_INFINITY;
+  readonly #decoder = new ChunkedDecoder();
+  /** Never longer than the block it came in, but for a size line and a CRLF, each of which may come in two blocks. */
+  readonly #out = Buffer.allocUnsafeSlow(LONGEST_HEADER + BLOCK + 2 + lastChunk().length + maxTrailers);
+  /** The size line of the chunk being read has been written. */
+  #open = false;
+  done = false;
+
+  get atData(): boolean {
+    return this.#decoder.inData;
+  }
+
+  take(bytes: Buffer): Piece | undefined {
+    const decoder = this.#decoder;
+    let end = 0;
+    let used = 0;
+    let body = 0;
+    for (;;) {
+      const step = decoder.next(bytes, used, bytes.length);
+      if (step.kind === 'malformed') return undefined;
+      if (!this.#open && (step.kind === 'data' || decoder.inData)) {
+        end += this.#out.write(chunkHeader(decoder.size), end, 'latin1');
+        this.#open = true;
+      }
+      if (step.kind !== 'data') {
+        this.done = step.kind === 'end';
+        if (this.done) end += this.#out.write(lastChunk(decoder.trailers), end, 'latin1');
+        return {
+          out: this.#out.subarray(0, end),
+          body,
+          used: step.kind === 'end' ? step.at : bytes.length,
+        };
+      }
+      end += bytes.copy(this.#out, end, step.start, step.end);
+      body += step.end - step.start;
+      used = step.end;
+      if (!decoder.inData) {
+        end += this.#out.write('\r\n', end, 'latin1');
+        this.#open = false;
+      }
+    }
   }
 }

@@ -84,11 +84,22 @@ export interface HeadOptions {
   readonly timeout: number;
 }
 
+/**
+ * What becomes of the chunked coding; of no meaning to other framings. All of them decode it, and what they write has
+ * canonical size lines and no extensions.
+ *
+ * - `same`: it goes on chunked, in chunks of the relay's own: RFC 9112, section 7.1, lets every hop choose.
+ * - `kept`: it goes on in the chunks it came in, for a peer to whom their bounds mean something. A chunk's size line goes
+ *   on as soon as it has come, its end as soon as its data is through.
+ * - `decoded`: the coding is dropped, for an HTTP/1.0 client.
+ */
+export type BodyOutput = 'same' | 'kept' | 'decoded';
+
 export interface RelayOptions {
-  /** How the source delimits the body. Chunked input is decoded and written again with canonical size lines. */
+  /** How the source delimits the body. */
   readonly framing: Framing;
-  /** `decoded` drops the chunked coding on the way out, for an HTTP/1.0 client; otherwise as the source. */
-  readonly output?: 'same' | 'decoded';
+  /** How it is delimited for the sink. Default: `same`. */
+  readonly output?: BodyOutput;
   /** No byte moved for so long ends the relay; time spent without budget does not count. 0 is for ever. */
   readonly stallTimeout: number;
   /** Body bytes it may move before it waits for `grant`. Default: no bound. */

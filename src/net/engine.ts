@@ -53,7 +53,7 @@ interface Engine {
     sink: number,
     framing: number,
     length: number,
-    decoded: boolean,
+    output: number,
     stall: number,
     budget: number,
   ): boolean;
@@ -104,6 +104,7 @@ const relayEndKinds: readonly RelayEndKind[] = [
   'sink-stalled',
   'stopped',
 ];
+const outputs = { same: 0, decoded: 1, kept: 2 } as const;
 const framings = { length: 0, chunked: 1, 'until-close': 2, none: 0 } as const;
 
 /**
@@ -306,7 +307,7 @@ class EngineConnection implements ByteConnection {
   }
 
   #startRelay(sink: EngineConnection | null, options: RelayOptions): EngineRelay {
-    const { framing, output, stallTimeout, budget = Number.POSITIVE_INFINITY, onBudget } = options;
+    const { framing, output = 'same', stallTimeout, budget = Number.POSITIVE_INFINITY, onBudget } = options;
     const relay = new EngineRelay(this, sink, onBudget);
     if (!this.open || (sink && !sink.open)) {
       relay.ended('stopped', 0, 0);
@@ -315,7 +316,7 @@ class EngineConnection implements ByteConnection {
     const { engine, info } = this.owner;
     const length = framing.kind === 'length' ? framing.length : 0;
     const kind = framings[framing.kind];
-    if (engine.relay(this.id, sink?.id ?? 0, kind, length, output === 'decoded', stallTimeout, budget)) {
+    if (engine.relay(this.id, sink?.id ?? 0, kind, length, outputs[output], stallTimeout, budget)) {
       relay.ended('complete', info[0] ?? 0, info[1] ?? 0);
       return relay;
     }

@@ -8,7 +8,7 @@ import type { Exchange } from '../exchange.ts';
 import { forwardRequest, forwardResponse } from '../http1/forward.ts';
 import type { RequestHead } from '../http1/request-head.ts';
 import { parseResponseHead, type ResponseHead } from '../http1/response-head.ts';
-import type { Connection, RelayEndKind } from '../net/contract.ts';
+import type { BodyOutput, Connection, RelayEndKind } from '../net/contract.ts';
 import { type Body, moveBody, requestBodyFailure, responseBodyFailure } from '../relay/body.ts';
 import type { Lease } from '../upstream/cluster.ts';
 import {
@@ -20,6 +20,7 @@ import {
 } from './additions.ts';
 import { type Allowed, type Passage, requestAllowance, responseAllowance, tooLarge } from './entry.ts';
 import type { ProxyOptions } from './options.ts';
+import { isStreamedBulk } from './streamed-bulk.ts';
 
 /** How a conversation ended. */
 export type Ended =
@@ -51,6 +52,8 @@ export class Conversation {
   readonly #allowed: Allowed;
   readonly #server: Connection;
   readonly #hasBody: boolean;
+  /** What becomes of chunks, in both directions. */
+  readonly #chunks: BodyOutput;
   /** Sluice asks `Expect: 100-continue` of its own accord. */
   readonly #preflight: boolean;
   /** The server has said 100. */
@@ -73,6 +76,7 @@ export class Conversation {
     this.#lease = lease;
     this.#server = lease.connection;
     this.#hasBody = head.framing.kind !== 'none';
+    this.#chunks = isStreamedBulk(head.path) ? 'kept' : 'same';
     this.#preflight = passage.mayAsk && this.#hasBody && !head.expectsContinue && this.#wantsPreflight();
   }
 
@@ -132,7 +136,7 @@ export class Conversation {
     this.#upload = moveBody(
       this.#client,
       this.#server,
-      { framing, output: 'same', stallTimeout, allowance },
+      { framing, output: this.#chunks, stallTimeout, allowance },
       this.#exchange.request,
     );
     this.#upload.done.then((end) => {
@@ -248,7 +252,7 @@ export class Conversation {
     const early = !this.bodyIsRead && (await this.#isEarly());
     // A server that refuses will not read the rest: the client is told to stop after this answer.
     const refused = early && (this.#upload === undefined || answer.status >= 300);
-    const output = this.#head.version === '1.0' ? 'decoded' : 'same';
+    const output = this.#head.version === '1.0' ? 'decoded' : this.#chunks;
     const unframed =
       answer.framing.kind === 'until-close' || (output === 'decoded' && answer.framing.kind === 'chunked');
     const keep = this.#head.persistent && !refused && !unframed && !this.#options.draining();
@@ -280,7 +284,7 @@ export class Conversation {
     return !this.bodyIsRead;
   }
 
-  #download(answer: ResponseHead, output: 'same' | 'decoded'): Promise<RelayEndKind> {
+  #download(answer: ResponseHead, output: BodyOutput): Promise<RelayEndKind> {
     const { framing } = answer;
     const stallTimeout = this.#options.timeouts.stall;
     const allowance = responseAllowance(this.#allowed, framing);

@@ -2,11 +2,11 @@
 import { type Failure, failure } from '../errors.ts';
 import type { BodyRecord } from '../exchange.ts';
 import type { Framing } from '../http1/framing.ts';
-import type { Connection, Relay, RelayEnd, RelayEndKind, RelayOptions } from '../net/contract.ts';
+import type { BodyOutput, Connection, Relay, RelayEnd, RelayEndKind, RelayOptions } from '../net/contract.ts';
 
 export interface BodyOptions {
   readonly framing: Framing;
-  readonly output: 'same' | 'decoded';
+  readonly output: BodyOutput;
   /** Milliseconds without a byte; 0 is for ever. */
   readonly stallTimeout: number;
   /** What it may move, and who is asked for more; undefined is no bound. */

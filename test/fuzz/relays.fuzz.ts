@@ -1,7 +1,7 @@
 /**
  * `relays.fuzz.ts SECONDS FINDINGS`: the engine's relays over loopback. Whatever the chunks, the writes they come in, the
- * budget and the pace of the reader: the body arrives whole and in canonical form, is counted exactly, and what
- * came behind it is still there to be read. Ends with 1 at the first body for which that does not hold; how it was
+ * budget and the pace of the reader: the body arrives whole and in canonical form, in its own chunks where they are
+ * kept, is counted exactly, and what came behind it is still there to be read. Ends with 1 at the first body for which that does not hold; how it was
  * sent is written to the folder FINDINGS.
  */
 import assert from 'node:assert/strict';
@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { createEngineTransport } from '../../src/net/engine.ts';
 import { body, digestOf } from '../support/body.ts';
-import { readChunked } from '../support/chunked-body.ts';
+import { readChunks } from '../support/chunked-body.ts';
 import { sleep, within } from '../support/deadline.ts';
 import type { RawPeer } from '../support/raw-peer.ts';
 import { type Direction, Wires } from '../support/wires.ts';
@@ -27,7 +27,14 @@ const size = fc.oneof(
 );
 
 const cases = fc.record({
-  framing: fc.constantFrom('chunked' as const, 'chunked' as const, 'decoded' as const, 'length' as const),
+  framing: fc.constantFrom(
+    'chunked' as const,
+    'chunked' as const,
+    'kept' as const,
+    'kept' as const,
+    'decoded' as const,
+    'length' as const,
+  ),
   direction: fc.constantFrom<Direction>('up', 'down'),
   sizes: fc.array(size, { maxLength: 12 }),
   repeat: fc.constantFrom(1, 1, 1, 3, 40),
@@ -47,19 +54,23 @@ const cases = fc.record({
 type Case = typeof cases extends fc.Arbitrary<infer T> ? T : never;
 
 /** The body of a case as it is sent, and as it must arrive. */
-function bodyOf({ framing, sizes, repeat, extension, trailers }: Case): { sent: Buffer; data: Buffer } {
+function bodyOf({ framing, sizes, repeat, extension, trailers }: Case): {
+  sent: Buffer;
+  data: Buffer;
+  chunks: readonly number[];
+} {
   const all = Array.from({ length: repeat }, () => sizes)
     .flat()
     .filter((_, index) => index < 60);
   const data = body(all.reduce((sum, each) => sum + each, 0));
-  if (framing === 'length') return { sent: data, data };
+  if (framing === 'length') return { sent: data, data, chunks: [] };
   let at = 0;
   const pieces = all.flatMap((length) => {
     const chunk = data.subarray(at, at + length);
     at += length;
     return [Buffer.from(`${length.toString(16)}${extension}\r\n`), chunk, Buffer.from('\r\n')];
   });
-  return { sent: Buffer.concat([...pieces, Buffer.from(`0\r\n${trailers}\r\n`)]), data };
+  return { sent: Buffer.concat([...pieces, Buffer.from(`0\r\n${trailers}\r\n`)]), data, chunks: all };
 }
 
 async function write(sender: RawPeer, bytes: Buffer, writes: Case['writes']): Promise<void> {
@@ -74,19 +85,21 @@ async function write(sender: RawPeer, bytes: Buffer, writes: Case['writes']): Pr
 }
 
 async function arrivesWhole(wires: Wires, how: Case): Promise<void> {
-  const { sent, data } = bodyOf(how);
+  const { sent, data, chunks } = bodyOf(how);
   const { sender, source, sink, receiver } = await wires.path(how.direction);
   const { budget } = how;
   const relay = source.relay(sink, {
     framing: how.framing === 'length' ? { kind: 'length', length: data.length } : { kind: 'chunked' },
-    output: how.framing === 'decoded' ? 'decoded' : 'same',
+    output: how.framing === 'decoded' || how.framing === 'kept' ? how.framing : 'same',
     stallTimeout: 5000,
     ...(budget === null ? {} : { budget, onBudget: (starved) => starved.grant(budget) }),
   });
   const writing = write(sender, Buffer.concat([sent, Buffer.from(NEXT)]), how.writes);
   if (how.late > 0) await sleep(how.late);
-  if (how.framing === 'chunked') {
-    assert.deepEqual(await readChunked(receiver), { digest: digestOf([data]), trailers: how.trailers });
+  if (how.framing === 'chunked' || how.framing === 'kept') {
+    const { sizes, ...read } = await readChunks(receiver);
+    assert.deepEqual(read, { digest: digestOf([data]), trailers: how.trailers });
+    if (how.framing === 'kept') assert.deepEqual(sizes, chunks);
   } else {
     assert.equal(await receiver.digest(data.length), digestOf([data]));
   }

@@ -14,6 +14,8 @@ export interface ServerKind {
   readonly artifact: string;
   /** The artifact of the module that speaks HTTP. */
   readonly http: string;
+  /** The artifact of another such module, which has the streaming bulk. */
+  readonly streaming?: string;
   readonly version: string;
   readonly log4j: string;
   /** The oldest JDK it runs on. */
@@ -39,7 +41,12 @@ const opensearch = {
 const elasticsearch = { group: 'org.elasticsearch', artifact: 'elasticsearch' } as const;
 
 export const servers = {
-  'opensearch-3': { ...opensearch, version: '3.8.0', jdk: 21 },
+  'opensearch-3': {
+    ...opensearch,
+    streaming: 'transport-reactor-netty4-client',
+    version: '3.8.0',
+    jdk: 21,
+  },
   'opensearch-2': { ...opensearch, version: '2.19.6', jdk: 17 },
   'elasticsearch-7': {
     ...elasticsearch,
@@ -74,6 +81,7 @@ export type ServerName = keyof typeof servers;
 /** Each list stands for one test file; of a list, the first whose JDK is there is started. */
 export const choices = {
   opensearch: ['opensearch-3', 'opensearch-2'],
+  opensearchStreaming: ['opensearch-3'],
   elasticsearch7: ['elasticsearch-7'],
   elasticsearch9: ['elasticsearch-9'],
 } as const satisfies Record<string, readonly ServerName[]>;

@@ -32,6 +32,7 @@ function fetchServer(name: string, kind: ServerKind): void {
     `-Dserver.http=${kind.http}`,
     `-Dserver.version=${kind.version}`,
     `-Dlog4j.version=${kind.log4j}`,
+    ...(kind.streaming === undefined ? [] : [`-Dserver.streaming=${kind.streaming}`]),
   ];
   const folder = cached('servers', name);
   once(folder, [readFileSync(pom, 'utf8'), ...properties].join('\n'), () => {

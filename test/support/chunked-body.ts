@@ -18,8 +18,32 @@ export function chunked(bytes: Buffer, size: number, trailers = ''): Buffer {
   return Buffer.concat([...chunks(bytes, size, trailers)]);
 }
 
+/** Chunks of these sizes, one after the other, and the last one. */
+export function* chunksOf(bytes: Buffer, sizes: readonly number[], trailers = ''): Generator<Buffer> {
+  let at = 0;
+  for (const size of sizes) {
+    yield Buffer.from(`${size.toString(16)}\r\n`);
+    yield bytes.subarray(at, at + size);
+    yield Buffer.from('\r\n');
+    at += size;
+  }
+  assert.equal(at, bytes.length, 'the sizes are those of the bytes');
+  yield Buffer.from(`0\r\n${trailers}\r\n`);
+}
+
+/** As `readChunked`, with the sizes of the chunks. */
+export async function readChunks(
+  peer: RawPeer,
+): Promise<{ sizes: readonly number[]; digest: string; trailers: string }> {
+  const sizes: number[] = [];
+  return { ...(await readChunked(peer, (size) => sizes.push(size))), sizes };
+}
+
 /** Reads one chunked body to its end, asserting that every line is in its one canonical form. */
-export async function readChunked(peer: RawPeer): Promise<{ digest: string; trailers: string }> {
+export async function readChunked(
+  peer: RawPeer,
+  onChunk: (size: number) => void = () => {},
+): Promise<{ digest: string; trailers: string }> {
   const digest = new Digest();
   for (;;) {
     const line = await peer.through('\r\n');
@@ -30,6 +54,7 @@ export async function readChunked(peer: RawPeer): Promise<{ digest: string; trai
     );
     const size = Number.parseInt(line, 16);
     if (size === 0) break;
+    onChunk(size);
     for (let left = size; left > 0; ) {
       const data = await peer.some(left);
       assert.ok(data, 'the data of a chunk was cut');

@@ -77,6 +77,11 @@ export class Wires {
     return new Set([this.server, this.client]);
   }
 
+  /** Bodies between the two run through the kernel alone. */
+  get splices(): boolean {
+    return this.server === this.client && this.server.kind === 'engine';
+  }
+
   async open(): Promise<void> {
     this.#transports = this.#make();
     this.#raw = await RawServer.listen();

@@ -1,14 +1,56 @@
 /** The chunked coding through a relay. */
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
+import fc from 'fast-check';
 import { body, bodyBlocks, digestOf } from '../../support/body.ts';
-import { chunked, chunks, readChunked } from '../../support/chunked-body.ts';
+import { chunked, chunks, chunksOf, readChunked, readChunks } from '../../support/chunked-body.ts';
 import { sleep, within } from '../../support/deadline.ts';
-import type { Wires } from '../../support/wires.ts';
+import { directions, type Path, type Wires } from '../../support/wires.ts';
 import { assertComplete } from './relays.ts';
 
 const MIB = 1024 * 1024;
 const options = { framing: { kind: 'chunked' }, stallTimeout: 10_000 } as const;
+
+const kept = { ...options, output: 'kept' } as const;
+const sum = (sizes: readonly number[]) => sizes.reduce((total, size) => total + size, 0);
+
+/**
+ * Sends a body in chunks of these sizes, in writes of at most `write` bytes, and sees each arrive as it was. The receiver
+ * begins to read after `late` milliseconds.
+ */
+async function arrivesAsItWas(
+  path: Path,
+  sizes: readonly number[],
+  write: number,
+  late = 0,
+): Promise<number> {
+  const { sender, source, sink, receiver } = path;
+  const bytes = body(sum(sizes));
+  const coded = Buffer.concat([...chunksOf(bytes, sizes, 'X-A: b\r\n')]);
+  const relay = source.relay(sink, kept);
+  void sender.writeAll(cut(coded, write));
+  if (late > 0) await sleep(late);
+  const read = await readChunks(receiver);
+  assert.deepEqual(read.sizes, sizes);
+  assert.equal(read.digest, digestOf([bytes]));
+  assert.equal(read.trailers, 'X-A: b\r\n');
+  const end = await within('the relay', relay.done, 20_000);
+  assertComplete(end, bytes.length);
+  return end.spliced;
+}
+
+function* cut(bytes: Buffer, length: number): Generator<Buffer> {
+  for (let at = 0; at < bytes.length; at += length) yield bytes.subarray(at, at + length);
+}
+
+/** Around what a read, a pipe and a share take at once, and any others. */
+const chunkSize = fc.oneof(
+  fc.integer({ min: 1, max: 40 }),
+  fc
+    .tuple(fc.constantFrom(8 << 10, 16 << 10, 64 << 10, MIB), fc.integer({ min: -3, max: 3 }))
+    .map(([edge, off]) => edge + off),
+  fc.integer({ min: 1, max: 400_000 }),
+);
 
 const malformed: Record<string, string> = {
   'no size': '\r\n',
@@ -113,18 +155,111 @@ export function chunkedCases(wires: Wires): void {
     assert.equal(await receiver.digest(), digestOf([]));
   });
 
+  for (const direction of directions) {
+    it(`kept chunks are the sender's, large and small in turn, ${direction}`, async () => {
+      const sizes = [1000, 5000, 30_000, 200_000, 700_000];
+      const all = Array.from({ length: 6 }, () => sizes).flat();
+      const spliced = await arrivesAsItWas(await wires.path(direction), all, 65_536);
+      if (!wires.splices) return;
+      // What a read of framing took along is copied, and chunks too small for a pipe.
+      assert.ok(spliced > 0.9 * sum(all), `${spliced} spliced of ${sum(all)}`);
+    });
+  }
+
+  it('kept chunks in any sizes and in writes that end anywhere', async () => {
+    const sizes = fc.array(chunkSize, { maxLength: 12 });
+    const writes = fc.oneof(fc.integer({ min: 300, max: 100_000 }), fc.constant(MIB));
+    await fc.assert(
+      fc.asyncProperty(sizes, writes, fc.constantFrom(...directions), async (some, write, direction) => {
+        await arrivesAsItWas(await wires.path(direction), some, write);
+      }),
+      { numRuns: 25 },
+    );
+  });
+
+  it('kept chunks from a sender that writes a byte at a time', async () => {
+    const sizes = [1, 2, 15, 16, 17, 300];
+    await arrivesAsItWas(await wires.path(), sizes, 1);
+  });
+
+  it('thousands of kept chunks of one byte', async () => {
+    await arrivesAsItWas(await wires.path(), Array(3000).fill(1), 10_000);
+  });
+
+  it('kept chunks to a receiver that reads late', async () => {
+    for (const direction of directions) {
+      const sizes = Array.from({ length: 80 }, (_, turn) => [700_000, 9000, 11, 8192][turn % 4]!);
+      await arrivesAsItWas(await wires.path(direction), sizes, MIB, 200);
+    }
+  });
+
+  it('a kept chunk is whole for its receiver before the next has begun', async () => {
+    for (const size of [1, 5000, 8192, 300_000, 3 * MIB]) {
+      const { sender, source, sink, receiver } = await wires.path();
+      const relay = source.relay(sink, kept);
+      for (let turn = 0; turn < 3; turn++) {
+        const bytes = body(size, turn + 1);
+        const [line, data, end] = [...chunksOf(bytes, [size])];
+        await sender.writeAll([line!, data!, end!]);
+        assert.equal(await receiver.through('\r\n'), `${size.toString(16)}\r\n`);
+        assert.equal(await receiver.digest(size), digestOf([bytes]));
+        assert.equal((await receiver.exactly(2)).toString('latin1'), '\r\n');
+      }
+      await sender.write('0\r\n\r\n');
+      assert.equal(await receiver.through('\r\n\r\n'), '0\r\n\r\n');
+      assertComplete(await within('the relay', relay.done), 3 * size);
+    }
+  });
+
+  it('the size of a kept chunk is known to its receiver before its data has come', async () => {
+    const { sender, source, sink, receiver } = await wires.path();
+    const relay = source.relay(sink, kept);
+    // No chunk is held, so none is too large: this one is of 2 GiB.
+    await sender.write('0080000000;a=b\r\n');
+    assert.equal(await receiver.through('\r\n'), '80000000\r\n');
+    await sender.write('hello');
+    assert.equal((await receiver.exactly(5)).toString(), 'hello');
+    sender.end();
+    const end = await within('the relay', relay.done);
+    assert.deepEqual([end.kind, end.bytes], ['source-end', 5]);
+  });
+
+  it('a budget pauses kept chunks anywhere and moves no bound', async () => {
+    for (const budget of [1, 1000, 8192, 100_001]) {
+      const { sender, source, sink, receiver } = await wires.path();
+      const sizes = budget < 1000 ? [1, 2, 3, 50] : [1000, 5000, 30_000, 200_000, 7];
+      const bytes = body(sum(sizes));
+      let grants = 0;
+      const relay = source.relay(sink, {
+        ...kept,
+        budget,
+        onBudget: (starved) => {
+          grants += 1;
+          setImmediate(() => starved.grant(budget));
+        },
+      });
+      void sender.writeAll(chunksOf(bytes, sizes));
+      const read = await readChunks(receiver);
+      assert.deepEqual([read.sizes, read.digest], [sizes, digestOf([bytes])]);
+      assertComplete(await within('the relay', relay.done), bytes.length);
+      assert.ok(grants >= Math.floor((bytes.length - 1) / budget), `${grants} grants`);
+    }
+  });
+
   for (const [fault, coded] of Object.entries(malformed)) {
     it(`${fault} ends the relay and never looks like an end`, async () => {
-      const { sender, source, sink, receiver } = await wires.path();
-      const relay = source.relay(sink, options);
-      await sender.write(coded);
-      const { kind } = await within('the relay', relay.done);
-      assert.equal(kind, 'source-malformed');
-      sink.close();
-      let seen = '';
-      for (let block = await receiver.some(); block; block = await receiver.some())
-        seen += block.toString('latin1');
-      assert.doesNotMatch(seen, /(^|\r\n)0\r\n/);
+      for (const how of [options, kept]) {
+        const { sender, source, sink, receiver } = await wires.path();
+        const relay = source.relay(sink, how);
+        await sender.write(coded);
+        const { kind } = await within('the relay', relay.done);
+        assert.equal(kind, 'source-malformed');
+        sink.close();
+        let seen = '';
+        for (let block = await receiver.some(); block; block = await receiver.some())
+          seen += block.toString('latin1');
+        assert.doesNotMatch(seen, /(^|\r\n)0\r\n/);
+      }
     });
   }
 }

@@ -67,7 +67,8 @@ public class SearchNode {
         constructor.setAccessible(true);
         boolean described = constructor.getGenericParameterTypes()[1].getTypeName().contains("PluginInfo");
         List<Object> modules = new ArrayList<>();
-        for (String name : List.of("transport.Netty4ModulePlugin", "transport.Netty4Plugin")) {
+        for (String name : List.of("transport.Netty4ModulePlugin", "transport.Netty4Plugin",
+            "transport.reactor.ReactorNetty4Plugin")) {
             if (exists(base + name)) {
                 modules.add(described ? describe(base, base + name) : Class.forName(base + name));
             }
