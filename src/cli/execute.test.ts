@@ -53,7 +53,10 @@ test('check ends with 0 for a right file, and with 1 and every mistake for anoth
 }, async () => {
   const right = await sluice('check', `${fixtures}good.no-balancer.yaml`);
   assert.deepEqual([right.code, right.told], [0, '']);
-  assert.match(right.out, /good\.no-balancer\.yaml: right \(listeners: 1, nodes: 1\)\n$/);
+  assert.match(
+    right.out,
+    /good\.no-balancer\.yaml: right \(listeners: 1, clusters: 1, nodes: 1, warnings: 0\)\n$/,
+  );
   const wrong = await sluice('check', `${fixtures}bad.unknown-key.yaml`);
   assert.equal(wrong.code, 1);
   assert.match(wrong.told, /bad\.unknown-key\.yaml:5:3: upstream\.pol: .*\n.*:6:1: limit: /);

@@ -2,6 +2,7 @@
 import { type Command, Option } from 'commander';
 import { defaults } from '../config/defaults.ts';
 import type { ExitCode } from './actions.ts';
+import type { CheckFlags } from './check/check.ts';
 import type { ExplainFlags } from './policies-explain.ts';
 import type { HashFlags } from './policies-hash.ts';
 import type { Given } from './policies-input.ts';
@@ -18,15 +19,19 @@ export function addPolicyCommands(program: Command, finish: (code: ExitCode) => 
     .command('check')
     .description('check configuration or policies: 0 if all is right, 1 with every mistake otherwise')
     .argument('<file...>', 'sluice.yaml, or files and directories of policies')
-    .option('-c, --config <file>', 'sluice.yaml, which says which clusters policies may name')
+    .option('-c, --config <file>', 'one more sluice.yaml, for the clusters and principals that policies name')
     .option(
       '--cluster <name>',
       'a cluster that policies may name (repeatable); without any, all are',
       collect,
     )
+    .option(
+      '--static',
+      'look at nothing else of this machine: files that are named, names of nodes, the kernel',
+    )
     .option('--strict', 'end with 1 for warnings, too')
-    .action(async (files: string[], flags: { config?: string; cluster?: string[]; strict?: boolean }) => {
-      const { check } = await import('./policies-check.ts');
+    .action(async (files: string[], flags: Omit<CheckFlags, 'files'>) => {
+      const { check } = await import('./check/check.ts');
       finish(tell(await check({ files, ...flags })));
     });
 

@@ -8,6 +8,7 @@ import type { PolicyTestDocument } from '../policy/read/policy-test.ts';
 import { readSet } from '../policy/read/reading.ts';
 import { FilesSource } from '../policy/sources/files.ts';
 import type { Snapshot, SourceText } from '../policy/sources/source.ts';
+import { type Surroundings, verifiedBy } from '../policy/surroundings.ts';
 
 export interface Given {
   /** Files and directories; none asks for those of `config`. */
@@ -52,7 +53,7 @@ async function readFor(given: Given, config: Config | undefined): Promise<Input 
   const sources = config?.policies?.sources ?? [];
   const own = given.paths.length === 0;
   const paths = own ? pathsOf(sources) : given.paths;
-  const read = await readPaths(paths, config && clustersOf(config));
+  const read = await readPaths(paths, config === undefined ? anywhere : surroundingsOf(config));
   if (read.kind === 'invalid') return read;
   return {
     ...read,
@@ -62,8 +63,11 @@ async function readFor(given: Given, config: Config | undefined): Promise<Input 
   };
 }
 
-export function clustersOf({ clusters }: Pick<Config, 'clusters'>): readonly string[] {
-  return ['default', ...Object.keys(clusters)];
+/** Where nothing is known of the proxy: any name will do. */
+export const anywhere: Surroundings = { clusters: undefined, verifies: undefined };
+
+export function surroundingsOf({ clusters, identity }: Pick<Config, 'clusters' | 'identity'>): Surroundings {
+  return { clusters: ['default', ...Object.keys(clusters)], verifies: verifiedBy(identity) };
 }
 
 /** As one would write them from here: in messages they are read, and clicked at. */
@@ -91,10 +95,10 @@ export function passedOver(source: SourceConfig): string | undefined {
 
 export type Documents = Pick<Input, 'kind' | 'policies' | 'tests' | 'warnings'>;
 
-/** All of them as one set. `clusters` are the names that may be routed to; undefined: any. */
+/** All of them as one set. */
 export async function readPaths(
   paths: readonly string[],
-  clusters: readonly string[] | undefined,
+  surroundings: Surroundings,
 ): Promise<Documents | Invalid> {
   const texts: SourceText[] = [];
   const problems: Problem[] = [];
@@ -103,7 +107,7 @@ export async function readPaths(
     if (snapshot.kind === 'read') texts.push(...snapshot.texts);
     else problems.push(unreadable(path, snapshot.why));
   }
-  return problems.length > 0 ? invalid(...problems) : await readSet(texts, clusters);
+  return problems.length > 0 ? invalid(...problems) : await readSet(texts, surroundings);
 }
 
 /** `why` is what is wrong, a semicolon and how to mend it; what is wrong mostly begins with the path. */

@@ -47,6 +47,14 @@ export function exampleOf(whole: Described | undefined, reference: string): stri
   return keys.length > 0 ? `write a mapping with any of ${keys.join(', ')}` : `see ${reference}`;
 }
 
+/** A value that may stand there, as the schema's own examples have it; undefined where it has none. */
+export function exampleAt(schema: Described, path: Path): unknown {
+  const described = describeAt(schema, path);
+  const item = described?.items?.examples?.[0];
+  const listed = item === undefined ? undefined : [item];
+  return described?.examples?.[0] ?? described?.default ?? described?.enum?.[0] ?? listed;
+}
+
 function step(from: Described, part: string | number): Described | undefined {
   const direct = typeof part === 'number' ? from.items : keyed(from, part);
   if (direct !== undefined) return direct;

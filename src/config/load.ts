@@ -1,6 +1,7 @@
 /** Reads `sluice.yaml`, lays the flags of the command line over it, and checks the whole against the schema. */
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
+import { checkAround, touches } from './around.ts';
 import type {
   ClusterConfig,
   Config,
@@ -12,7 +13,8 @@ import type {
   SourceConfig,
   TokenIssuerConfig,
 } from './config.ts';
-import { explain, type Finding } from './explain.ts';
+import { type Clash, clashes } from './consistency.ts';
+import type { Finding } from './explain.ts';
 import { type Flagged, type Flags, layFlags } from './flags.ts';
 import { type Path, writePath } from './path.ts';
 import { jsonSchema, type Settings, schema } from './schema.ts';
@@ -28,7 +30,12 @@ export interface Problem {
 }
 
 export type Loaded =
-  | { readonly kind: 'loaded'; readonly config: Config }
+  | {
+      readonly kind: 'loaded';
+      readonly config: Config;
+      /** What others find wrong with a setting, with its place: of the value, or of the mapping that it is absent from. */
+      readonly problem: (found: Omit<Finding, 'atKey' | 'into'>) => Problem;
+    }
   | { readonly kind: 'invalid'; readonly problems: readonly Problem[] };
 
 /** A configuration is a page of text; what is longer is another file, given by mistake. */
@@ -68,6 +75,7 @@ export function parseConfig(text: string, fileName: string, flags: Flags = {}): 
   const content = document?.content ?? {};
 
   const flagged = layFlags(content, flags);
+  const written = (path: Path): Path => asWritten(path, flagged.content);
   const locate = ({ path, atKey }: Pick<Finding, 'path' | 'atKey'>): string =>
     flagFor(path, flagged) ??
     (fileName === ''
@@ -80,26 +88,52 @@ export function parseConfig(text: string, fileName: string, flags: Flags = {}): 
     fix: fileName === '' && finding.wrong === 'is missing' ? 'pass --upstream http://HOST:9200' : finding.fix,
   });
 
-  const checked = schema.safeParse(flagged.content, { reportInput: true });
-  if (!checked.success)
-    return invalid(
-      ...explain(checked.error.issues, { schema: jsonSchema(), reference: 'docs/configuration.md' }).map(
-        problem,
-      ),
-    );
+  const vocabulary = { schema: jsonSchema(), reference: 'docs/configuration.md' };
+  const { settings, findings } = checkAround(schema, flagged.content, vocabulary);
+  if (settings === undefined) return invalid(...findings.map(problem));
   const folder = dirname(resolve(fileName));
+  const { authorities, unread } = readAuthorities(settings, folder);
+  // Of settings that are wrong by themselves, for which others stand in here, nothing more is said.
+  const clashing = [...clashes(settings), ...unread]
+    .map((clash) => ({ ...clash, path: written(clash.path), reads: clash.reads.map(written), atKey: false }))
+    .filter(({ reads }) => !reads.some((path) => touches(path, findings)));
+  const found = [...findings, ...clashing];
+  if (found.length > 0) return invalid(...found.map(problem));
+  return {
+    kind: 'loaded',
+    config: finish(settings, folder, authorities),
+    problem: ({ path, ...words }) => problem({ path: written(path), ...words, atKey: false }),
+  };
+}
+
+/** One listener may be written without a list around it. */
+function asWritten(path: Path, content: unknown): Path {
+  const listed =
+    path[0] !== 'listen' ||
+    (typeof content === 'object' && content !== null && 'listen' in content && Array.isArray(content.listen));
+  return listed ? path : ['listen', ...path.slice(2)];
+}
+
+interface Authorities {
+  /** Their texts, by the names of the files. */
+  readonly authorities: ReadonlyMap<string, string>;
+  readonly unread: readonly Clash[];
+}
+
+function readAuthorities(settings: Settings, folder: string): Authorities {
   const authorities = new Map<string, string>();
-  for (const [path, caFile] of authorityFiles(checked.data)) {
+  const unread: Clash[] = [];
+  for (const [path, caFile] of authorityFiles(settings)) {
     const ca = readText(caFile, folder);
-    if (ca.kind === 'value' && ca.value.includes('-----BEGIN CERTIFICATE-----'))
+    if (ca.kind === 'value' && ca.value.includes('-----BEGIN CERTIFICATE-----')) {
       authorities.set(caFile, ca.value);
-    else {
+    } else {
       const { wrong, fix } =
         ca.kind === 'wrong' ? ca : { wrong: 'holds no certificate', fix: 'give a PEM file' };
-      return invalid(problem({ path, wrong: `${caFile} ${wrong}`, fix, atKey: false }));
+      unread.push({ path, wrong: `${caFile} ${wrong}`, fix, reads: [path] });
     }
   }
-  return { kind: 'loaded', config: finish(checked.data, folder, authorities) };
+  return { authorities, unread };
 }
 
 /** Where the files of authorities are named, and the files. */

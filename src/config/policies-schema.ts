@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { readTrustedUrl } from './address.ts';
 import { defaults } from './defaults.ts';
-import { day, duration, read, refuse } from './quantities.ts';
+import { day, duration, read } from './quantities.ts';
 
 /** Asymmetric ones alone: whoever verifies must not be able to sign. */
 const tokenAlgorithms = [
@@ -111,33 +111,27 @@ const hashFile = z.strictObject({
     .meta({ description: 'name:hash lines, as `sluice hash` prints them', examples: ['/etc/sluice/users'] }),
 });
 
-const tokenIssuer = z
-  .strictObject({
-    issuer: z
-      .string()
-      .min(1)
-      .meta({ description: 'The iss claim, exactly', examples: ['https://login.internal/'] }),
-    audiences: z
-      .array(z.string().min(1))
-      .min(1)
-      .meta({ description: 'One of them must be in aud', examples: [['search']] }),
-    jwksUrl: read(readTrustedUrl).optional().describe("The issuer's keys; https, or http on loopback"),
-    jwksFile: z.string().min(1).optional().describe('The same from a file'),
-    algorithms: z
-      .array(z.enum(tokenAlgorithms))
-      .min(1)
-      .prefault([...tokenAlgorithms])
-      .describe('Accepted signatures'),
-    clockTolerance: duration({ min: 0, max: 300_000 })
-      .prefault('30s')
-      .describe('Allowed for between two clocks'),
-    subjectClaim: z.string().min(1).prefault('sub').describe('The claim that names the principal'),
-  })
-  .check((context) => {
-    const { jwksUrl, jwksFile } = context.value;
-    if ((jwksUrl === undefined) !== (jwksFile === undefined)) return;
-    refuse(context, { wrong: 'needs its keys from one place', fix: 'write jwksUrl or jwksFile', path: [] });
-  });
+const tokenIssuer = z.strictObject({
+  issuer: z
+    .string()
+    .min(1)
+    .meta({ description: 'The iss claim, exactly', examples: ['https://login.internal/'] }),
+  audiences: z
+    .array(z.string().min(1))
+    .min(1)
+    .meta({ description: 'One of them must be in aud', examples: [['search']] }),
+  jwksUrl: read(readTrustedUrl).optional().describe("The issuer's keys; https, or http on loopback"),
+  jwksFile: z.string().min(1).optional().describe('The same from a file'),
+  algorithms: z
+    .array(z.enum(tokenAlgorithms))
+    .min(1)
+    .prefault([...tokenAlgorithms])
+    .describe('Accepted signatures'),
+  clockTolerance: duration({ min: 0, max: 300_000 })
+    .prefault('30s')
+    .describe('Allowed for between two clocks'),
+  subjectClaim: z.string().min(1).prefault('sub').describe('The claim that names the principal'),
+});
 
 export const identity = z.strictObject({
   tokens: z.array(tokenIssuer).prefault([]).describe('Who issues the JWTs that are verified here'),

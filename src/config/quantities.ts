@@ -44,6 +44,17 @@ export function refuse(context: Issues, refusal: Refusal): void {
   });
 }
 
+const isMapping = ({ value }: { readonly value: unknown }): boolean =>
+  typeof value === 'object' && value !== null;
+
+/**
+ * A check of a whole that is made although parts of it are wrong by themselves, where zod would leave it out and so hide
+ * what it finds. Of a part that is wrong, `context.value` may hold anything.
+ */
+export function always<T>(check: (context: z.core.ParsePayload<T>) => void): z.core.$ZodCheck<T> {
+  return { _zod: { def: { check: 'custom', when: isMapping }, check, onattach: [] } };
+}
+
 /** A string read by one of our own readers, which says what is wrong and how to mend it. */
 export function read<T>(reader: (text: string) => Reading<T>) {
   return z.string().transform((text, context): T => {

@@ -4,11 +4,10 @@
  */
 import { z } from 'zod';
 import { readAddress, readNode } from './address.ts';
-import { balancerIdle, defaults } from './defaults.ts';
+import { defaults } from './defaults.ts';
 import { toJsonSchema } from './json-schema.ts';
 import { identity, policies } from './policies-schema.ts';
-import { count, day, duration, hour, read, refuse, seconds, size } from './quantities.ts';
-import { writeDuration } from './units.ts';
+import { count, day, duration, hour, read, seconds, size } from './quantities.ts';
 
 const socket = z
   .strictObject({
@@ -45,18 +44,7 @@ const socket = z
     ...rest,
     keepAlive,
     userTimeout: userTimeout === 'auto' ? keepAlive.idle + keepAlive.interval * keepAlive.count : userTimeout,
-  }))
-  .check((context) => {
-    const { keepAlive, userTimeout, allowOver350s } = context.value;
-    if (allowOver350s) return;
-    const times = [
-      [keepAlive.idle, ['keepAlive', 'idle']],
-      [keepAlive.interval, ['keepAlive', 'interval']],
-      [userTimeout, ['userTimeout']],
-    ] as const;
-    const late = times.find(([time]) => time >= balancerIdle);
-    if (late !== undefined) refuse(context, overBalancer(late[0], late[1], 'allowOver350s: true beside it'));
-  });
+  }));
 
 const listener = z.strictObject({
   address: read(readAddress).meta({
@@ -74,78 +62,54 @@ const listener = z.strictObject({
   socket: socket.prefault({}),
 });
 
-const upstream = z
-  .strictObject({
-    nodes: z
-      .array(read(readNode).meta({ examples: ['http://10.0.0.1:9200', 'https://search.internal'] }))
-      .min(1)
-      .meta({ description: 'The nodes of the cluster, http:// or https://, port 9200 unless given' }),
-    tls: z
-      .strictObject({
-        caFile: z
-          .string()
-          .min(1)
-          .optional()
-          .meta({
-            description:
-              "PEM file of the authorities to trust instead of the system's; relative to this file",
-            examples: ['/etc/sluice/ca.pem'],
-          }),
-        serverName: z
-          .string()
-          .min(1)
-          .optional()
-          .meta({
-            description: 'Name to verify and to send as SNI; absent is the host of the node',
-            examples: ['search.internal'],
-          }),
-        verify: z.boolean().prefault(true).describe("Verify the node's certificate"),
-      })
-      .prefault({}),
-    socket: socket.prefault({}),
-    pool: z
-      .strictObject({
-        maxIdlePerNode: count({ min: 0, max: 65_535 })
-          .prefault(defaults.pool.maxIdlePerNode)
-          .describe('Idle connections kept for each node'),
-        idleTimeout: duration({ min: 1, max: day })
-          .prefault(defaults.pool.idleTimeout)
-          .describe("Idle connections are closed after it; keep it under the server's own"),
-      })
-      .prefault({}),
-    ejection: z
-      .strictObject({
-        baseTime: duration({ min: 1, max: day })
-          .prefault(defaults.ejection.baseTime)
-          .describe('How long a node that could not be reached is left alone; doubles each time'),
-        maxTime: duration({ min: 1, max: day }).prefault(defaults.ejection.maxTime).describe('The longest'),
-      })
-      .prefault({}),
-  })
-  .check((context) => {
-    const { nodes, pool, ejection, socket: leg } = context.value;
-    const twice = nodes.findIndex((node, index) => nodes.findIndex(({ name }) => name === node.name) < index);
-    if (twice >= 0) {
-      const wrong = `${nodes[twice]?.name} is named twice`;
-      refuse(context, { wrong, fix: 'remove one of the two', path: ['nodes', twice] });
-    }
-    if (!leg.allowOver350s && pool.idleTimeout >= balancerIdle) {
-      const override = 'upstream.socket.allowOver350s: true';
-      refuse(context, overBalancer(pool.idleTimeout, ['pool', 'idleTimeout'], override));
-    }
-    if (ejection.baseTime > ejection.maxTime) {
-      const fix = `write at least ${writeDuration(ejection.baseTime)}`;
-      refuse(context, { wrong: 'is shorter than baseTime', fix, path: ['ejection', 'maxTime'] });
-    }
-  });
+const upstream = z.strictObject({
+  nodes: z
+    .array(read(readNode).meta({ examples: ['http://10.0.0.1:9200', 'https://search.internal'] }))
+    .min(1)
+    .meta({ description: 'The nodes of the cluster, http:// or https://, port 9200 unless given' }),
+  tls: z
+    .strictObject({
+      caFile: z
+        .string()
+        .min(1)
+        .optional()
+        .meta({
+          description: "PEM file of the authorities to trust instead of the system's; relative to this file",
+          examples: ['/etc/sluice/ca.pem'],
+        }),
+      serverName: z
+        .string()
+        .min(1)
+        .optional()
+        .meta({
+          description: 'Name to verify and to send as SNI; absent is the host of the node',
+          examples: ['search.internal'],
+        }),
+      verify: z.boolean().prefault(true).describe("Verify the node's certificate"),
+    })
+    .prefault({}),
+  socket: socket.prefault({}),
+  pool: z
+    .strictObject({
+      maxIdlePerNode: count({ min: 0, max: 65_535 })
+        .prefault(defaults.pool.maxIdlePerNode)
+        .describe('Idle connections kept for each node'),
+      idleTimeout: duration({ min: 1, max: day })
+        .prefault(defaults.pool.idleTimeout)
+        .describe("Idle connections are closed after it; keep it under the server's own"),
+    })
+    .prefault({}),
+  ejection: z
+    .strictObject({
+      baseTime: duration({ min: 1, max: day })
+        .prefault(defaults.ejection.baseTime)
+        .describe('How long a node that could not be reached is left alone; doubles each time'),
+      maxTime: duration({ min: 1, max: day }).prefault(defaults.ejection.maxTime).describe('The longest'),
+    })
+    .prefault({}),
+});
 
-const clusters = z
-  .record(z.string().regex(/^[a-z\d](?:[a-z\d-]{0,61}[a-z\d])?$/), upstream)
-  .check((context) => {
-    if (!Object.hasOwn(context.value, 'default')) return;
-    const wrong = 'the cluster named default is the one under upstream';
-    refuse(context, { wrong, fix: 'choose another name', path: ['default'] });
-  });
+const clusters = z.record(z.string().regex(/^[a-z\d](?:[a-z\d-]{0,61}[a-z\d])?$/), upstream);
 
 const preflight = z.strictObject({
   threshold: z
@@ -187,113 +151,90 @@ const timeouts = z.strictObject({
     .describe('After an early answer, the rest of the request is read and thrown away for so long'),
 });
 
-const limits = z
-  .strictObject({
-    headBytes: size({ min: 1024, max: 2 ** 20 })
-      .prefault(defaults.limits.headBytes)
-      .describe('Longest request head; 431 above it'),
-    headFields: count({ min: 16, max: 10_000 })
-      .prefault(defaults.limits.headFields)
-      .describe('Most fields of a request head; 431 above it'),
-    targetBytes: size({ min: 64, max: 2 ** 20 })
-      .prefault(defaults.limits.targetBytes)
-      .describe('Longest request target; 414 above it'),
-    responseHeadBytes: size({ min: 1024, max: 2 ** 20 })
-      .prefault(defaults.limits.responseHeadBytes)
-      .describe('Longest response head; 502 above it, when the server has acted on the request'),
-    responseHeadFields: count({ min: 16, max: 10_000 })
-      .prefault(defaults.limits.responseHeadFields)
-      .describe('Most fields of a response head, Warning lines of deprecations among them; 502 above it'),
-    lingerBytes: size({ min: 0, max: Number.MAX_SAFE_INTEGER })
-      .prefault(defaults.limits.lingerBytes)
-      .describe('After an early answer, at most so much of the request is read and thrown away'),
-    attempts: count({ min: 1, max: 100 })
-      .prefault(defaults.limits.attempts)
-      .describe('Nodes tried for one request while no byte of its body has left'),
-  })
-  .check((context) => {
-    if (context.value.targetBytes < context.value.headBytes) return;
-    const fix = `write less than headBytes, ${context.value.headBytes}`;
-    refuse(context, { wrong: 'does not fit into headBytes', fix, path: ['targetBytes'] });
-  });
+const limits = z.strictObject({
+  headBytes: size({ min: 1024, max: 2 ** 20 })
+    .prefault(defaults.limits.headBytes)
+    .describe('Longest request head; 431 above it'),
+  headFields: count({ min: 16, max: 10_000 })
+    .prefault(defaults.limits.headFields)
+    .describe('Most fields of a request head; 431 above it'),
+  targetBytes: size({ min: 64, max: 2 ** 20 })
+    .prefault(defaults.limits.targetBytes)
+    .describe('Longest request target; 414 above it'),
+  responseHeadBytes: size({ min: 1024, max: 2 ** 20 })
+    .prefault(defaults.limits.responseHeadBytes)
+    .describe('Longest response head; 502 above it, when the server has acted on the request'),
+  responseHeadFields: count({ min: 16, max: 10_000 })
+    .prefault(defaults.limits.responseHeadFields)
+    .describe('Most fields of a response head, Warning lines of deprecations among them; 502 above it'),
+  lingerBytes: size({ min: 0, max: Number.MAX_SAFE_INTEGER })
+    .prefault(defaults.limits.lingerBytes)
+    .describe('After an early answer, at most so much of the request is read and thrown away'),
+  attempts: count({ min: 1, max: 100 })
+    .prefault(defaults.limits.attempts)
+    .describe('Nodes tried for one request while no byte of its body has left'),
+});
 
-export const schema = z
-  .strictObject({
-    listen: z
-      .union([listener.transform((one) => [one]), z.array(listener).min(1)])
-      .prefault([...defaults.listen])
-      .describe('One listener or several'),
-    admin: z
-      .strictObject({
-        address: read(readAddress)
-          .prefault(defaults.admin)
-          .meta({
-            description: 'Where /livez, /readyz and /metrics are served; keep it off the public network',
-            examples: ['127.0.0.1:9600'],
-          }),
-      })
-      .prefault({}),
-    upstream: upstream.meta({
-      description: 'The cluster behind the proxy',
-      examples: [{ nodes: ['http://10.0.0.1:9200'] }],
-    }),
-    clusters: clusters.prefault({}).meta({
-      description: 'More clusters, by name, that policies route to; each with the settings of upstream',
-    }),
-    policies: policies.optional().describe('Absent: every request goes to upstream, unjudged'),
-    identity: identity.prefault({}),
-    preflight: preflight.prefault({}),
-    timeouts: timeouts.prefault({}),
-    limits: limits.prefault({}),
-    forwarded: z
-      .strictObject({
-        trust: z
-          .enum(['none', 'all'])
-          .prefault('none')
-          .describe(
-            'X-Forwarded-* and X-Proxy-User, -Roles, -Ext-* from clients: none drops them, all believes them',
-          ),
-      })
-      .prefault({}),
-    accessLog: z
-      .strictObject({
-        enabled: z.boolean().prefault(true).describe('One JSON line per exchange'),
-        destination: z
-          .string()
-          .min(1)
-          .prefault('stdout')
-          .describe('stdout, stderr or a file, relative to this file'),
-      })
-      .prefault({}),
-    log: z
-      .strictObject({
-        level: z
-          .enum(['debug', 'info', 'warn', 'error'])
-          .prefault('info')
-          .describe("The operator's log, JSON lines on stderr"),
-      })
-      .prefault({}),
-    transport: z
-      .enum(['auto', 'engine', 'streams'])
-      .prefault('auto')
-      .describe('auto takes the native engine where it was built, and node:net elsewhere and for TLS'),
-  })
-  .check((context) => {
-    const { listen, admin, timeouts: times } = context.value;
-    if (times.idle >= balancerIdle && !listen.every((one) => one.socket.allowOver350s)) {
-      const override = 'socket.allowOver350s: true in every listener';
-      refuse(context, overBalancer(times.idle, ['timeouts', 'idle'], override));
-    }
-    const taken = [admin.address, ...listen.map(({ address }) => address)];
-    const twice = taken.findIndex(
-      ({ host, port }, index) =>
-        port !== 0 && taken.findIndex((other) => other.host === host && other.port === port) < index,
-    );
-    if (twice > 0) {
-      const fix = 'listeners and admin each need an address of their own';
-      refuse(context, { wrong: 'the address is used twice', fix, path: ['listen', twice - 1, 'address'] });
-    }
-  });
+export const schema = z.strictObject({
+  listen: z
+    .union([listener.transform((one) => [one]), z.array(listener).min(1)])
+    .prefault([...defaults.listen])
+    .describe('One listener or several'),
+  admin: z
+    .strictObject({
+      address: read(readAddress)
+        .prefault(defaults.admin)
+        .meta({
+          description: 'Where /livez, /readyz and /metrics are served; keep it off the public network',
+          examples: ['127.0.0.1:9600'],
+        }),
+    })
+    .prefault({}),
+  upstream: upstream.meta({
+    description: 'The cluster behind the proxy',
+    examples: [{ nodes: ['http://10.0.0.1:9200'] }],
+  }),
+  clusters: clusters.prefault({}).meta({
+    description: 'More clusters, by name, that policies route to; each with the settings of upstream',
+  }),
+  policies: policies.optional().describe('Absent: every request goes to upstream, unjudged'),
+  identity: identity.prefault({}),
+  preflight: preflight.prefault({}),
+  timeouts: timeouts.prefault({}),
+  limits: limits.prefault({}),
+  forwarded: z
+    .strictObject({
+      trust: z
+        .enum(['none', 'all'])
+        .prefault('none')
+        .describe(
+          'X-Forwarded-* and X-Proxy-User, -Roles, -Ext-* from clients: none drops them, all believes them',
+        ),
+    })
+    .prefault({}),
+  accessLog: z
+    .strictObject({
+      enabled: z.boolean().prefault(true).describe('One JSON line per exchange'),
+      destination: z
+        .string()
+        .min(1)
+        .prefault('stdout')
+        .describe('stdout, stderr or a file, relative to this file'),
+    })
+    .prefault({}),
+  log: z
+    .strictObject({
+      level: z
+        .enum(['debug', 'info', 'warn', 'error'])
+        .prefault('info')
+        .describe("The operator's log, JSON lines on stderr"),
+    })
+    .prefault({}),
+  transport: z
+    .enum(['auto', 'engine', 'streams'])
+    .prefault('auto')
+    .describe('auto takes the native engine where it was built, and node:net elsewhere and for TLS'),
+});
 
 /** The document, checked and with its defaults; load.ts makes a `Config` of it. */
 export type Settings = z.output<typeof schema>;
@@ -303,13 +244,5 @@ export function jsonSchema(): Record<string, unknown> {
     ...toJsonSchema(schema),
     title: 'sluice.yaml',
     description: 'Configuration of Sluice, a non-buffering HTTP/1.1 proxy for Elasticsearch and OpenSearch',
-  };
-}
-
-function overBalancer(time: number, path: readonly string[], override: string) {
-  return {
-    wrong: `${writeDuration(time)} is not under 350s, after which an AWS NLB has forgotten the connection`,
-    fix: `write less than 350s; where no balancer is in the way, ${override}`,
-    path,
   };
 }

@@ -16,10 +16,13 @@ const speaking = (onLine: string, atStart = ''): readonly string[] => [
 const prompt = speaking('answer()');
 
 async function withReader(
-  options: Omit<ReaderOptions, 'clusters'>,
+  options: Omit<ReaderOptions, 'surroundings'>,
   use: (reader: ReaderProcess) => Promise<void>,
 ): Promise<void> {
-  const reader = createReaderProcess({ clusters: ['default'], ...options });
+  const reader = createReaderProcess({
+    surroundings: { clusters: ['default'], verifies: undefined },
+    ...options,
+  });
   try {
     await use(reader);
   } finally {

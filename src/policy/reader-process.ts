@@ -7,11 +7,12 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import type { SourceText } from './sources/source.ts';
 import type { Reading } from './store.ts';
+import type { Surroundings } from './surroundings.ts';
 
 /** One line of JSON each way. */
 export interface ReadRequest {
   readonly texts: readonly SourceText[];
-  readonly clusters: readonly string[];
+  readonly surroundings: Surroundings;
 }
 
 export interface ReaderProcess {
@@ -23,7 +24,7 @@ export interface ReaderProcess {
 export interface ReaderOptions {
   /** Arguments for this executable that start the reader: serve.ts. */
   readonly command: readonly string[];
-  readonly clusters: readonly string[];
+  readonly surroundings: Surroundings;
   /** Milliseconds. */
   readonly idleTimeout?: number;
   readonly timeout?: number;
@@ -38,7 +39,7 @@ interface Child {
 }
 
 export function createReaderProcess(options: ReaderOptions): ReaderProcess {
-  const { clusters, idleTimeout = 5000, timeout = 30_000 } = options;
+  const { surroundings, idleTimeout = 5000, timeout = 30_000 } = options;
   let child: Child | undefined;
   let idle: NodeJS.Timeout | undefined;
 
@@ -58,7 +59,7 @@ export function createReaderProcess(options: ReaderOptions): ReaderProcess {
       const reader = child ?? start(options, onEnd);
       child = reader;
       reader.answer = Promise.withResolvers();
-      const request: ReadRequest = { texts, clusters };
+      const request: ReadRequest = { texts, surroundings };
       reader.process.stdin?.write(`${JSON.stringify(request)}\n`);
       const late = setTimeout(() => {
         reader.answer.reject(new Error(`the reader of policies has not answered in ${timeout} ms`));

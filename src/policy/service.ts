@@ -9,6 +9,7 @@ import { createLimiters, type LimiterReadings } from './limits/limiter.ts';
 import { createReaderProcess } from './reader-process.ts';
 import { openSources, type SourceOptions } from './sources/open.ts';
 import { createStore, type StoreEvent } from './store.ts';
+import { verifiedBy } from './surroundings.ts';
 
 export interface PolicyServiceOptions {
   readonly sources: readonly SourceOptions[];
@@ -99,7 +100,10 @@ export async function createPolicyService(options: PolicyServiceOptions): Promis
     },
     warn: (why) => log.warn({ why }, 'policies'),
   });
-  const reader = createReaderProcess({ command: options.readerCommand, clusters: options.clusters });
+  const reader = createReaderProcess({
+    command: options.readerCommand,
+    surroundings: { clusters: options.clusters, verifies: verifiedBy(options.identity) },
+  });
   const store = createStore({
     source,
     read: (texts) => reader.read(texts),

@@ -10,6 +10,7 @@ export async function policyContext(
   const when = await loadWhen();
   return {
     clusters,
+    verifies: undefined,
     endpointNames: endpoints.map(({ name }) => name),
     checkWhen: (source) => when.check(source),
     checkIndices: (pattern) => {

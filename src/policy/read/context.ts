@@ -1,13 +1,12 @@
 /** What documents are checked against beside their own shape. All of it is handed in. */
+import type { Surroundings } from '../surroundings.ts';
 
 export interface Wrong {
   readonly wrong: string;
   readonly fix: string;
 }
 
-export interface PolicyContext {
-  /** That `route` may name; undefined: any. */
-  readonly clusters: readonly string[] | undefined;
+export interface PolicyContext extends Surroundings {
   /** Of the endpoint table. */
   readonly endpointNames: readonly string[];
   /**
@@ -22,6 +21,7 @@ export interface PolicyContext {
 /** Finds nothing wrong: for printing what documents look like. */
 export const anyContext: PolicyContext = {
   clusters: [],
+  verifies: undefined,
   endpointNames: [],
   checkWhen: () => undefined,
   checkIndices: () => undefined,

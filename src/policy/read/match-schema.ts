@@ -7,6 +7,7 @@ import type { EndpointGroup } from '../document.ts';
 import { compileGlob } from '../glob.ts';
 import { maxItems } from './bounds.ts';
 import type { PolicyContext } from './context.ts';
+import { principalSchema } from './principal-schema.ts';
 import { maxProblems } from './problems.ts';
 import {
   headerNamePattern,
@@ -43,13 +44,6 @@ function list<T extends z.ZodType>(item: T) {
   return z.array(item).min(1).max(maxItems).optional();
 }
 
-export function texts(...examples: readonly string[]) {
-  return z
-    .array(read(readText).meta({ examples: [...examples] }))
-    .min(1)
-    .max(maxItems);
-}
-
 const anySize = { min: 0, max: Number.MAX_SAFE_INTEGER };
 
 const header = z.strictObject({
@@ -62,59 +56,6 @@ const header = z.strictObject({
     'Any of them, `*` for any run of characters; absent asks only that the header is there',
   ),
 });
-
-const token = z
-  .strictObject({
-    issuer: read((text) => whole(text))
-      .optional()
-      .meta({ description: 'Who issued it, exactly', examples: ['https://login.example'] }),
-    subjects: texts('svc-*').optional().describe('Of the tokens, `*` for any run of characters'),
-    claims: z
-      .record(z.string(), texts('team-a'))
-      .optional()
-      .check((context) => {
-        if (context.value === undefined || Object.keys(context.value).length > 0) return;
-        refuse(context, { wrong: 'is empty', fix: 'write e.g. {groups: [admins]}' });
-      })
-      .meta({
-        description:
-          'By claim, values with `*` for any run of characters: one must be the claim, or in it where it is a list',
-        examples: ['{groups: [admins]}'],
-      }),
-  })
-  .check((context) => {
-    if (Object.keys(context.value).length > 0 || context.issues.length > 0) return;
-    refuse(context, { wrong: 'names no token', fix: "write subjects: ['*'] for any" });
-  });
-
-function whole(text: string): Reading<string> {
-  if (!text.includes('*')) return readText(text);
-  return { kind: 'wrong', wrong: `${quoted(text)} holds a *`, fix: 'write the issuer whole' };
-}
-
-const principal = z
-  .strictObject({
-    users: texts('alice')
-      .optional()
-      .describe('Basic users whose password Sluice has verified, `*` for any run of characters'),
-    claimedUsers: texts('bob').optional().describe('Basic users whose password only the server will check'),
-    apiKeys: texts('VuaCfGcBCdbkQm-e5aOx').optional().describe('Ids of API keys that Sluice has verified'),
-    claimedApiKeys: texts('VuaCfGcBCdbkQm-e5aOx')
-      .optional()
-      .describe('Ids of API keys that only the server will check'),
-    token: token.optional().meta({
-      description: 'Bearer tokens that Sluice has verified; all that is given must fit',
-      examples: ['{subjects: [svc-*]}'],
-    }),
-  })
-  .meta({ examples: ['users: [alice]'] })
-  .check((context) => {
-    const given = Object.keys(context.value);
-    if (given.length === 1 || context.issues.length > 0) return;
-    const kinds = 'users, claimedUsers, apiKeys, claimedApiKeys or token';
-    const wrong = given.length === 0 ? 'names nobody' : `is ${given.length} at once: ${given.join(', ')}`;
-    refuse(context, { wrong, fix: `write one of ${kinds} in each item` });
-  });
 
 const length = z
   .strictObject({
@@ -160,7 +101,8 @@ const time = z
       refuse(context, { wrong: 'no day has this minute', fix: "write '00:00'", path: ['from'] });
   });
 
-export function matchSchema({ endpointNames, checkIndices }: PolicyContext) {
+export function matchSchema(context: PolicyContext) {
+  const { endpointNames, checkIndices } = context;
   const known = new Set(endpointNames);
   let guesses = 0;
   const readEndpoint = (pattern: string): Reading<string> => {
@@ -199,7 +141,7 @@ export function matchSchema({ endpointNames, checkIndices }: PolicyContext) {
       "Blocks (CIDR) or single ones of the client's address",
     ),
     headers: list(header).describe('All of them must fit'),
-    principals: list(principal).describe('Who is asking; each item is of one kind'),
+    principals: list(principalSchema(context)).describe('Who is asking; each item is of one kind'),
     contentTypes: list(read(readMediaType).meta({ examples: ['application/x-ndjson'] })).describe(
       'Media types without parameters',
     ),

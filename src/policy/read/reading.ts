@@ -5,6 +5,7 @@ import { endpoints } from '../endpoints.ts';
 import { compileIndexPatterns } from '../indices.ts';
 import type { SourceText } from '../sources/source.ts';
 import type { Reading } from '../store.ts';
+import type { Surroundings } from '../surroundings.ts';
 import { loadWhen, type When } from '../when.ts';
 import type { PolicyContext, Wrong } from './context.ts';
 import { lint } from './lint.ts';
@@ -23,13 +24,9 @@ export type SetReading =
     }
   | { readonly kind: 'invalid'; readonly problems: readonly Problem[] };
 
-/** `clusters` are the names that policies may route to; undefined: any. */
-export async function readSet(
-  texts: readonly SourceText[],
-  clusters: readonly string[] | undefined,
-): Promise<SetReading> {
+export async function readSet(texts: readonly SourceText[], surroundings: Surroundings): Promise<SetReading> {
   const when = await loadWhen();
-  const read = readPolicies(texts, contextOf(clusters, when));
+  const read = readPolicies(texts, contextOf(surroundings, when));
   if (read.kind === 'invalid') return read;
   const { policies, tests } = read;
   const problems = [
@@ -41,9 +38,9 @@ export async function readSet(
   return { kind: 'read', policies, tests, warnings: lint(policies) };
 }
 
-function contextOf(clusters: readonly string[] | undefined, when: When): PolicyContext {
+function contextOf(surroundings: Surroundings, when: When): PolicyContext {
   return {
-    clusters,
+    ...surroundings,
     endpointNames: endpoints.map(({ name }) => name),
     checkWhen: (source) => when.check(source),
     checkIndices(pattern): Wrong | undefined {

@@ -3,7 +3,7 @@
  * (docs/policies.md) are printed from it; documents.ts makes a `PolicyDocument` of what it reads.
  */
 import { z } from 'zod';
-import { count, duration, hour, read, refuse, size } from '../../config/quantities.ts';
+import { always, count, duration, hour, read, refuse, size } from '../../config/quantities.ts';
 import { longestSource } from '../when.ts';
 import type { PolicyContext } from './context.ts';
 import { headersSchema } from './header-schema.ts';
@@ -104,12 +104,14 @@ const limits = z
       .optional()
       .describe('Where streams or requestRate are used up'),
   })
-  .check((context) => {
-    const { queue, streams, requestRate } = context.value;
-    if (queue === undefined || streams !== undefined || requestRate !== undefined) return;
-    const fix = 'add streams or requestRate beside it, or remove it';
-    refuse(context, { wrong: 'nothing here makes a request wait', fix, path: ['queue'] });
-  });
+  .check(
+    always((context) => {
+      const given = Object.keys(context.value);
+      if (!given.includes('queue') || given.includes('streams') || given.includes('requestRate')) return;
+      const fix = 'add streams or requestRate beside it, or remove it';
+      refuse(context, { wrong: 'nothing here makes a request wait', fix, path: ['queue'] });
+    }),
+  );
 
 /** Of a place in a text, line and column counted from 1. */
 function charactersTo(text: string, line: number, column: number | undefined): number | undefined {
@@ -117,6 +119,8 @@ function charactersTo(text: string, line: number, column: number | undefined): n
   const before = text.split('\n').slice(0, line - 1);
   return before.reduce((sum, { length }) => sum + length + 1, 0) + column - 1;
 }
+
+const actions = ['allow', 'deny', 'audit'] as const;
 
 function specSchema(known: PolicyContext) {
   return z
@@ -149,7 +153,7 @@ function specSchema(known: PolicyContext) {
           description: 'A CEL expression over `request` that must be true as well',
           examples: ['\'request.headers["x-team"] == "a"\''],
         }),
-      action: z.enum(['allow', 'deny', 'audit']).meta({
+      action: z.enum(actions).meta({
         description:
           '`allow`, `deny`, or `audit`: log what a deny would have answered, and ask the policies that follow',
         examples: ['allow'],
@@ -192,19 +196,25 @@ function specSchema(known: PolicyContext) {
       limits: limits.optional().describe('Of allow: what all that the policy lets in may use together'),
       headers: headersSchema.optional().describe('Of allow: what the server gets'),
     })
-    .check((context) => {
-      const { action, match, bodyIndices } = context.value;
-      const misplaced = action === 'allow' ? (['deny'] as const) : (['route', 'limits', 'headers'] as const);
-      for (const key of misplaced) {
-        if (context.value[key] === undefined) continue;
-        const wrong = `means nothing where the action is ${action}`;
-        refuse(context, { wrong, fix: 'remove it, or change the action', path: [key] });
-      }
-      if (bodyIndices !== undefined && match.indices === undefined) {
-        const fix = 'remove it, or add match.indices';
-        refuse(context, { wrong: 'means nothing without match.indices', fix, path: ['bodyIndices'] });
-      }
-    });
+    .check(
+      always((context) => {
+        const given = Object.keys(context.value);
+        const { action } = context.value;
+        const known = actions.includes(action);
+        const misplaced = action === 'allow' ? ['deny'] : ['route', 'limits', 'headers'];
+        for (const key of known ? misplaced.filter((one) => given.includes(one)) : []) {
+          const wrong = `means nothing where the action is ${action}`;
+          refuse(context, { wrong, fix: 'remove it, or change the action', path: [key] });
+        }
+        // A match that is wrong by itself is none that could be asked.
+        const match: unknown = context.value.match;
+        const matches = typeof match === 'object' && match !== null && !('indices' in match);
+        if (given.includes('bodyIndices') && matches) {
+          const fix = 'remove it, or add match.indices';
+          refuse(context, { wrong: 'means nothing without match.indices', fix, path: ['bodyIndices'] });
+        }
+      }),
+    );
 }
 
 export function policySchema(known: PolicyContext) {

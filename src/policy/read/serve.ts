@@ -8,8 +8,8 @@ import { readSet, toReading } from './reading.ts';
 /** Resolves when the proxy has closed its end. */
 export async function serveReading(input: Readable, output: Writable): Promise<void> {
   for await (const line of createInterface({ input })) {
-    const { texts, clusters } = JSON.parse(line) as ReadRequest;
-    const reading: Reading = toReading(await readSet(texts, clusters));
+    const { texts, surroundings } = JSON.parse(line) as ReadRequest;
+    const reading: Reading = toReading(await readSet(texts, surroundings));
     output.write(`${JSON.stringify(reading)}\n`);
   }
 }
