@@ -3,9 +3,10 @@ import { test } from 'node:test';
 import { responseTo } from '../../test/support/head-fixtures.ts';
 import { failure } from '../errors.ts';
 import { writeAnswer } from './answer.ts';
+import { connectionLines } from './connection-lines.ts';
 import { parseResponseHead } from './response-head.ts';
 
-const options = { requestId: 'r-1', keepAlive: false, method: 'POST' };
+const options = { requestId: 'r-1', connection: connectionLines(false, 0), method: 'POST' };
 
 /** The answer as a client reads it: through the strict parser. */
 function read(text: string, method = 'POST') {
@@ -51,10 +52,9 @@ test('overload says when to come back, and nothing else does', () => {
   }
 });
 
-test('the connection closes unless it is kept', () => {
-  assert.equal(read(writeAnswer(503, failure('no-node'), options)).head.persistent, false);
-  assert.equal(
-    read(writeAnswer(503, failure('no-node'), { ...options, keepAlive: true })).head.persistent,
-    true,
-  );
+test('the connection closes unless it is kept, and is told so in words that HTTP/1.0 knows', () => {
+  assert.deepEqual(read(writeAnswer(503, failure('no-node'), options)).head.connection, ['close']);
+  const connection = connectionLines(true, 300_000);
+  const { head } = read(writeAnswer(503, failure('no-node'), { ...options, connection }));
+  assert.deepEqual([head.connection, head.fields.get('keep-alive')], [['keep-alive'], 'timeout=295']);
 });

@@ -5,8 +5,8 @@ import { errors, type Failure } from '../errors.ts';
 
 export interface AnswerOptions {
   readonly requestId: string;
-  /** False says `Connection: close`. */
-  readonly keepAlive: boolean;
+  /** Of `connectionLines`. */
+  readonly connection: string;
   /** Of the request: HEAD gets the head alone. */
   readonly method: string;
   /** More field lines, each with its CRLF. */
@@ -46,11 +46,10 @@ export function writeAnswer(status: number, failure: Failure, options: AnswerOpt
   const reason = side === 'client' ? failure.detail : general;
   const body = asciiJson({ error: { root_cause: [{ type, reason }], type, reason }, status });
   const fields = options.fields ?? (status === 429 || status === 503 ? 'Retry-After: 1\r\n' : '');
-  const close = options.keepAlive ? '' : 'Connection: close\r\n';
   return (
     `HTTP/1.1 ${status} ${reasons[status] ?? ''}\r\n` +
     `Content-Type: application/json\r\nContent-Length: ${body.length}\r\n` +
-    `${fields}X-Request-Id: ${options.requestId}\r\n${close}\r\n` +
+    `${fields}X-Request-Id: ${options.requestId}\r\n${options.connection}\r\n` +
     (options.method === 'HEAD' ? '' : body)
   );
 }

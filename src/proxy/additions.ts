@@ -1,5 +1,6 @@
 /** What Sluice itself says in the heads that it passes on. Pure text; every line ends with CRLF. */
 import { randomBytes } from 'node:crypto';
+import { connectionLines } from '../http1/connection-lines.ts';
 import { assertsUser } from '../http1/field-names.ts';
 import type { FieldNames } from '../http1/forward.ts';
 import type { RequestHead } from '../http1/request-head.ts';
@@ -80,11 +81,6 @@ function joined(head: RequestHead, key: string): string | undefined {
   return values.length === 0 ? undefined : values.join(', ');
 }
 
-/** Told to clients, so that they let go of an idle connection before Sluice does (as undici obeys). */
 export function responseAdditions(id: string, keep: boolean, idleTimeout: number): string {
-  const seconds = Math.max(1, Math.floor(idleTimeout / 1000) - 5);
-  const connection = keep
-    ? `Connection: keep-alive\r\nKeep-Alive: timeout=${seconds}\r\n`
-    : 'Connection: close\r\n';
-  return `X-Request-Id: ${id}\r\n${connection}`;
+  return `X-Request-Id: ${id}\r\n${connectionLines(keep, idleTimeout)}`;
 }

@@ -5,6 +5,7 @@
 import { type ErrorCode, errors, type Failure, failure } from '../errors.ts';
 import { beginExchange, type Exchange } from '../exchange.ts';
 import { writeAnswer } from '../http1/answer.ts';
+import { connectionLines } from '../http1/connection-lines.ts';
 import { parseRequestHead, type RequestHead, refuseLargeHead } from '../http1/request-head.ts';
 import type { Client } from '../listen/front.ts';
 import type { Connection } from '../net/contract.ts';
@@ -223,7 +224,8 @@ export function createProxy(options: ProxyOptions): Proxy {
     if (isGone(cause.code)) return 'close';
     const keepAlive = keepable && !options.draining();
     const { id: requestId, method } = exchange;
-    client.send(writeAnswer(status, cause, { requestId, keepAlive, method, ...(fields && { fields }) }));
+    const connection = connectionLines(keepAlive, timeouts.idle);
+    client.send(writeAnswer(status, cause, { requestId, connection, method, ...(fields && { fields }) }));
     return keepAlive ? 'next' : 'linger';
   }
 

@@ -1,8 +1,10 @@
 /** The shapes a message can take in HTTP/1.1 and 1.0: each must end where its framing says, for both sides. */
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
+import { errors, failure } from '../../src/errors.ts';
 import { body, bodyBlocks, digestOf } from '../support/body.ts';
 import { chunked, readChunked } from '../support/chunked-body.ts';
+import { closedPort } from '../support/closed-port.ts';
 import { digestOfText, readAnswer, readHead, readWhole } from '../support/http-peer.ts';
 import { answering, answerText, Origin } from '../support/origin.ts';
 import { onEachTransport, Stand } from '../support/stand.ts';
@@ -134,6 +136,68 @@ onEachTransport('a message', (kind) => {
     assert.equal(head.field('connection'), 'close');
     assert.equal(await client.ending(), 'end');
     assert.match(origin.received[0]!.head.text, /^GET \/ HTTP\/1\.1\r\nHost: 127\.0\.0\.1:\d+\r\n/);
+  });
+
+  for (const code of [
+    'unauthenticated',
+    'policy-denied',
+    'policy-limited',
+    'body-too-large',
+    'no-policies',
+    'upstream-refused',
+    'upstream-head-timeout',
+  ] as const) {
+    it(`an HTTP/1.0 client that asks to be kept is told so in the ${errors[code].status} of ${code}, and closed if it does not`, async () => {
+      await using origin = await Origin.open(async (peer) => void (await peer.ending()));
+      const upstream = errors[code].side === 'upstream';
+      await using stand = await Stand.open(kind, {
+        nodes: [code === 'upstream-refused' ? await closedPort() : origin.port],
+        judge: upstream ? undefined : { judge: () => ({ kind: 'refused', failure: failure(code) }) },
+        timeouts: { responseHead: upstream ? 50 : 0 },
+      });
+      for (const method of ['GET', 'HEAD']) {
+        const client = await stand.client();
+        for (const head of ['HTTP/1.0\r\nConnection: keep-alive', 'HTTP/1.1\r\nHost: es']) {
+          for (let round = 0; round < 2; round++) {
+            await client.write(`${method} / ${head}\r\n\r\n`);
+            const answer = await readWhole(client, method);
+            assert.deepEqual(
+              ['connection', 'keep-alive'].map((name) => answer.head.field(name)),
+              ['keep-alive', 'timeout=25'],
+            );
+            assert.equal(answer.head.status, errors[code].status);
+            assert.equal(
+              JSON.parse(answer.text || '{"status":0}').status,
+              method === 'HEAD' ? 0 : answer.head.status,
+            );
+          }
+        }
+        await client.write(`${method} / HTTP/1.0\r\n\r\n`);
+        assert.equal((await readWhole(client, method)).head.field('connection'), 'close');
+        assert.equal(await client.ending(), 'end');
+      }
+    });
+  }
+
+  it('an HTTP/1.0 client that asks to be kept is kept by answers that have no body', async () => {
+    for (const [method, answer] of [
+      ['HEAD', 'HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n'],
+      ['HEAD', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n'],
+      ['DELETE', 'HTTP/1.1 204 No Content\r\n\r\n'],
+      ['GET', 'HTTP/1.1 304 Not Modified\r\nETag: "a"\r\n\r\n'],
+      ['PUT', 'HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n'],
+    ] as const) {
+      await using origin = await saying(answer);
+      await using stand = await Stand.open(kind, { nodes: [origin.port] });
+      const client = await stand.client();
+      for (let round = 0; round < 2; round++) {
+        await client.write(`${method} / HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n`);
+        assert.equal((await readWhole(client, method)).head.field('connection'), 'keep-alive');
+      }
+      await client.write(`${method} / HTTP/1.0\r\n\r\n`);
+      assert.equal((await readWhole(client, method)).head.field('connection'), 'close');
+      assert.equal(await client.ending(), 'end');
+    }
   });
 
   it('a chunked answer is decoded for an HTTP/1.0 client, and ends with the connection', async () => {
