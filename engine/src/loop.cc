@@ -22,6 +22,17 @@ constexpr uint64_t kTurnNanoseconds = 2'000'000;
 constexpr size_t kBytesBetweenEvents = 256 << 10;
 constexpr uint64_t kSweepMilliseconds = 50;
 
+// Makes `length` bytes from `from` on, of the input itself or of a buffer elsewhere, the input.
+void keep_input(Connection& connection, const char* bytes, size_t from, size_t length) {
+  if (length == 0) {
+    std::string().swap(connection.input);
+  } else if (bytes == connection.input.data()) {
+    connection.input.erase(0, from);
+  } else {
+    connection.input.assign(bytes + from, length);
+  }
+}
+
 size_t slot_of(Id id) { return id & ((1u << kSlotBits) - 1); }
 
 }  // namespace
@@ -440,30 +451,22 @@ void Loop::read_head(Id id, uint32_t max, uint32_t idle_timeout, uint32_t timeou
 }
 
 void Loop::head_share(Connection& connection) {
-  if (!connection.input.empty() && connection.scanned < connection.input.size()) {
+  if (connection.scanned < connection.input.size()) {
     // What came behind the last message, before the socket is asked.
-    const std::string held = std::move(connection.input);
-    connection.input.clear();
-    take_head(connection, held.data(), held.size());
+    take_head(connection, connection.input.data(), connection.input.size());
     if (connection.reading != Connection::Reading::Head) return;
   }
   while (connection.readable) {
-    const bool fresh = connection.input.empty();
-    const size_t before = connection.input.size();
-    char* into = window_ + window_used_;
-    if (!fresh) {
-      connection.input.resize(before + 4096);
-      into = connection.input.data() + before;
-    }
-    const ssize_t received = receive(connection, into, fresh ? kRead : 4096, 0);
-    if (!fresh) connection.input.resize(before + static_cast<size_t>(std::max<ssize_t>(received, 0)));
+    // What begins a head is read to where it will be shown; the rest of one stays with what there is of it.
+    const size_t held = connection.input.size();
+    char* into = held == 0 ? window_ + window_used_ : scratch_.get();
+    const ssize_t received = receive(connection, into, held == 0 ? kRead : std::clamp<size_t>(held, 4096, kRead), 0);
     if (received > 0) {
-      if (fresh) {
+      if (held == 0) {
         take_head(connection, into, static_cast<size_t>(received));
       } else {
-        const std::string held = std::move(connection.input);
-        connection.input.clear();
-        take_head(connection, held.data(), held.size());
+        connection.input.append(into, static_cast<size_t>(received));
+        take_head(connection, connection.input.data(), connection.input.size());
       }
       if (connection.reading != Connection::Reading::Head) return;
       if (!connection.head_begun && !connection.input.empty()) {
@@ -481,24 +484,23 @@ void Loop::head_share(Connection& connection) {
   }
 }
 
-// Shows a whole head, or keeps what there is of one.
+// Shows a whole head, or keeps what there is of one. `bytes` lie in the window, or are the connection's input, which is
+// then neither moved nor copied while it grows.
 void Loop::take_head(Connection& connection, const char* bytes, size_t length) {
   const auto [skip, end] = find_head(bytes, length, connection.scanned);
-  bytes += skip;
-  length -= skip;
-  if (end == 0 && length < connection.max_head) {
-    connection.input.assign(bytes, length);
-    connection.scanned = static_cast<uint32_t>(length);
+  const size_t rest = length - skip;
+  if (end == 0 && rest < connection.max_head) {
+    keep_input(connection, bytes, skip, rest);
+    connection.scanned = static_cast<uint32_t>(rest);
     return;
   }
   const bool whole = end != 0 && end <= connection.max_head;
-  const size_t shown = whole ? end : std::min<size_t>(length, connection.max_head);
-  connection.input.assign(bytes + shown, length - shown);
-  if (connection.input.empty()) std::string().swap(connection.input);
+  const size_t shown = whole ? end : std::min<size_t>(rest, connection.max_head);
+  emit_head(whole ? EventKind::Head : EventKind::HeadTooLarge, connection, bytes + skip, shown);
+  keep_input(connection, bytes, skip + shown, rest - shown);
   connection.reading = Connection::Reading::Nothing;
   connection.scanned = 0;
   set_deadline(connection, 0);
-  emit_head(whole ? EventKind::Head : EventKind::HeadTooLarge, connection, bytes, shown);
 }
 
 void Loop::emit_head(EventKind kind, Connection& connection, const char* bytes, size_t length) {

@@ -39,10 +39,12 @@ class Loop {
   // One row of the ring: kind, id, and four values of the kind's own.
   static constexpr size_t kRow = 6;
   static constexpr size_t kRows = 1024;
-  // Where heads are shown in place. Valid until dispatch returns.
-  static constexpr size_t kWindow = 512 << 10;
-  static constexpr size_t kMaxHead = 96 << 10;
+  // The largest head of which the schema of the configuration can tell.
+  static constexpr size_t kMaxHead = 1 << 20;
   static constexpr size_t kRead = 16 << 10;
+  // Where heads are shown in place. Valid until dispatch returns. It is filled from its beginning, so that what only the
+  // largest heads need of it is memory only once they come.
+  static constexpr size_t kWindow = kMaxHead + (512 << 10);
 
   Loop(uv_loop_t* uv, Host& host, double* ring, char* window);
   ~Loop();

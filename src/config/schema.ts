@@ -154,16 +154,20 @@ const timeouts = z.strictObject({
 const limits = z.strictObject({
   headBytes: size({ min: 1024, max: 2 ** 20 })
     .prefault(defaults.limits.headBytes)
-    .describe('Longest request head; 431 above it'),
+    .describe(
+      'Longest request head; 431 above it. A client can make each of its connections hold twice that',
+    ),
   headFields: count({ min: 16, max: 10_000 })
     .prefault(defaults.limits.headFields)
     .describe('Most fields of a request head; 431 above it'),
   targetBytes: size({ min: 64, max: 2 ** 20 })
     .prefault(defaults.limits.targetBytes)
-    .describe('Longest request target; 414 above it'),
+    .describe('Longest request target; 414 above it. Less than headBytes, of which it is a part'),
   responseHeadBytes: size({ min: 1024, max: 2 ** 20 })
     .prefault(defaults.limits.responseHeadBytes)
-    .describe('Longest response head; 502 above it, when the server has acted on the request'),
+    .describe(
+      'Longest response head; 502 above it, when the server has acted on the request. Each connection can hold twice that',
+    ),
   responseHeadFields: count({ min: 16, max: 10_000 })
     .prefault(defaults.limits.responseHeadFields)
     .describe('Most fields of a response head, Warning lines of deprecations among them; 502 above it'),

@@ -79,7 +79,7 @@ type EngineClass = new (
 // The numbers below are those of engine/src/loop.h and connection.h.
 const ROW = 6;
 const ROWS = 1024;
-const WINDOW = 512 * 1024;
+const WINDOW = 1536 * 1024;
 const ACCEPTED = 0;
 const CONNECTED = 1;
 const HEAD = 2;

@@ -9,6 +9,13 @@ import type { Wires } from '../../support/wires.ts';
 const HEAD = 'POST /_bulk HTTP/1.1\r\nHost: es\r\nContent-Length: 5\r\n\r\n';
 const options: HeadOptions = { maxBytes: 16_384, idleTimeout: 5000, timeout: 5000 };
 
+/** `limits.headBytes` at its maximum. */
+const LARGEST = 2 ** 20;
+
+function* cut(bytes: Buffer, length: number): Generator<Buffer> {
+  for (let at = 0; at < bytes.length; at += length) yield bytes.subarray(at, at + length);
+}
+
 function read(connection: Connection, overrides: Partial<HeadOptions> = {}): Promise<HeadResult> {
   return within('a head', connection.readHead({ ...options, ...overrides }));
 }
@@ -72,6 +79,47 @@ export function headCases(wires: Wires): void {
     assert.equal(await readText(connection), padded);
     await peer.write(padded.replace('eee', 'eeee'));
     assert.equal((await read(connection)).kind, 'too-large');
+  });
+
+  it('a head of the largest size there is a setting for passes, in one piece and in many', async () => {
+    const padded = HEAD.replace(
+      'es',
+      body(LARGEST)
+        .toString('hex')
+        .slice(0, LARGEST - HEAD.length + 2),
+    );
+    assert.equal(padded.length, LARGEST);
+    for (const pieces of [LARGEST, 5000]) {
+      const { peer, connection } = await wires.accepted();
+      const result = read(connection, { maxBytes: LARGEST });
+      const bytes = Buffer.from(`${padded}NEXT\r\n\r\n${padded}!`, 'latin1');
+      void peer.writeAll(cut(bytes, pieces));
+      const first = await result;
+      assert.equal(first.kind, 'head');
+      if (first.kind !== 'head') return;
+      const shown = Buffer.from(first.buffer.subarray(first.start, first.end));
+      assert.equal(digestOf([shown]), digestOf([Buffer.from(padded)]));
+      assert.equal(await readText(connection), 'NEXT\r\n\r\n');
+      assert.equal((await read(connection, { maxBytes: LARGEST - 1 })).kind, 'too-large');
+    }
+  });
+
+  it('several of the largest heads at once are each whole', async () => {
+    const all = await Promise.all(
+      Array.from({ length: 6 }, async (_, turn) => {
+        const { peer, connection } = await wires.accepted();
+        const text = HEAD.replace('es', String(turn).repeat(LARGEST - HEAD.length + 2));
+        const digest = connection.readHead({ ...options, maxBytes: LARGEST }).then((result) => {
+          assert.equal(result.kind, 'head');
+          return result.kind === 'head' ? digestOf([result.buffer.subarray(result.start, result.end)]) : '';
+        });
+        void peer.write(text);
+        return { text, digest };
+      }),
+    );
+    for (const { text, digest } of all) {
+      assert.equal(await within('a head', digest), digestOf([Buffer.from(text)]));
+    }
   });
 
   it('a head without end is too large once it is over the limit, and shows its beginning', async () => {
