@@ -66,7 +66,7 @@ onEachTransport('a path', (kind) => {
       assert.equal(head.status, status, text);
       assert.match(JSON.parse(text).error.reason, reason);
       assert.equal(origin.accepted, 0);
-      assert.equal(head.field('connection'), undefined);
+      assert.equal(head.field('connection'), 'keep-alive');
       await client.write(good);
       assert.equal((await readWhole(client)).head.status, 200);
     });
