@@ -49,7 +49,10 @@ export interface Exchange {
   /** True when the upstream connection came from the pool. */
   reused: boolean;
 
-  /** When the first byte of the head had come, by `performance.now()`, and by the wall clock. */
+  /**
+   * When the first byte of the head had come, by `performance.now()`, and by the wall clock; when the request before it
+   * on its connection had ended, where that was later.
+   */
   readonly startedAt: number;
   readonly startedWall: number;
   /** Durations since `startedAt`; undefined where the stage was not reached. */
@@ -72,7 +75,8 @@ export interface Observer {
 
 const none: readonly string[] = [];
 
-export function beginExchange(id: string, clientAddress: string, clientPort: number): Exchange {
+/** `age`: milliseconds since the first byte of its head came. */
+export function beginExchange(id: string, clientAddress: string, clientPort: number, age = 0): Exchange {
   return {
     id,
     clientAddress,
@@ -94,8 +98,8 @@ export function beginExchange(id: string, clientAddress: string, clientPort: num
     transport: '',
     attempts: 0,
     reused: false,
-    startedAt: performance.now(),
-    startedWall: Date.now(),
+    startedAt: performance.now() - age,
+    startedWall: Date.now() - Math.round(age),
     connectedAfter: undefined,
     firstByteAfter: undefined,
     endedAfter: 0,

@@ -79,6 +79,8 @@ struct Connection {
   uint32_t max_head = 0;
   uint32_t scanned = 0;
   uint32_t head_timeout = 0;
+  // When it began, by uv_now; of meaning while it is incomplete.
+  uint64_t head_since = 0;
   uint64_t linger_bytes = 0;
 
   // Read, but not consumed: part of a head, or what came behind one.

@@ -445,8 +445,10 @@ void Loop::read_head(Id id, uint32_t max, uint32_t idle_timeout, uint32_t timeou
   connection->max_head = std::min<uint32_t>(max, kMaxHead);
   connection->scanned = 0;
   connection->head_timeout = timeout;
-  connection->head_begun = !connection->input.empty();
-  set_deadline(*connection, connection->head_begun ? timeout : idle_timeout);
+  connection->head_begun = false;
+  set_deadline(*connection, idle_timeout);
+  // What came behind the last message was nobody's business before.
+  if (!connection->input.empty()) begin_head(*connection);
   if (connection->readable || !connection->input.empty()) schedule(*connection);
 }
 
@@ -471,8 +473,7 @@ void Loop::head_share(Connection& connection) {
       if (connection.reading != Connection::Reading::Head) return;
       if (!connection.head_begun && !connection.input.empty()) {
         // Once: empty lines neither begin a head nor put its deadline off.
-        connection.head_begun = true;
-        set_deadline(connection, connection.head_timeout);
+        begin_head(connection);
       }
       continue;
     }
@@ -482,6 +483,18 @@ void Loop::head_share(Connection& connection) {
     }
     return end_read(connection, received == 0 && !connection.failed ? EndKind::End : EndKind::Reset);
   }
+}
+
+// Part of a head is here: from now on it has a time of its own.
+void Loop::begin_head(Connection& connection) {
+  connection.head_begun = true;
+  connection.head_since = uv_now(uv_);
+  set_deadline(connection, connection.head_timeout);
+}
+
+// Milliseconds since a head has begun that did not come in one piece.
+double Loop::head_age(const Connection& connection) const {
+  return connection.head_begun ? static_cast<double>(uv_now(uv_) - connection.head_since) : 0;
 }
 
 // Shows a whole head, or keeps what there is of one. `bytes` lie in the window, or are the connection's input, which is
@@ -496,17 +509,19 @@ void Loop::take_head(Connection& connection, const char* bytes, size_t length) {
   }
   const bool whole = end != 0 && end <= connection.max_head;
   const size_t shown = whole ? end : std::min<size_t>(rest, connection.max_head);
-  emit_head(whole ? EventKind::Head : EventKind::HeadTooLarge, connection, bytes + skip, shown);
+  show(whole ? EventKind::Head : EventKind::HeadTooLarge, connection, bytes + skip, shown);
   keep_input(connection, bytes, skip + shown, rest - shown);
   connection.reading = Connection::Reading::Nothing;
   connection.scanned = 0;
   set_deadline(connection, 0);
 }
 
-void Loop::emit_head(EventKind kind, Connection& connection, const char* bytes, size_t length) {
+// Puts bytes where JavaScript sees them.
+void Loop::show(EventKind kind, Connection& connection, const char* bytes, size_t length) {
   char* at = window_ + window_used_;
   if (bytes != at) memmove(at, bytes, length);
-  emit(kind, connection.id, static_cast<double>(window_used_), static_cast<double>(window_used_ + length));
+  emit(kind, connection.id, static_cast<double>(window_used_), static_cast<double>(window_used_ + length),
+       head_age(connection));
   window_used_ += (length + 7) & ~size_t{7};
 }
 
@@ -514,7 +529,7 @@ void Loop::end_read(Connection& connection, EndKind kind) {
   const double received = static_cast<double>(connection.input.size());
   connection.reading = Connection::Reading::Nothing;
   set_deadline(connection, 0);
-  emit(EventKind::ReadEnd, connection.id, static_cast<double>(kind), received);
+  emit(EventKind::ReadEnd, connection.id, static_cast<double>(kind), received, head_age(connection));
 }
 
 void Loop::read_bytes(Id id, uint32_t max) {
@@ -529,7 +544,7 @@ void Loop::bytes_share(Connection& connection) {
   if (!connection.input.empty()) {
     const size_t length = std::min<size_t>(connection.input.size(), connection.max_head);
     connection.reading = Connection::Reading::Nothing;
-    emit_head(EventKind::Data, connection, connection.input.data(), length);
+    show(EventKind::Data, connection, connection.input.data(), length);
     connection.input.erase(0, length);
     return;
   }
@@ -537,7 +552,7 @@ void Loop::bytes_share(Connection& connection) {
   const ssize_t received = receive(connection, window_ + window_used_, connection.max_head, 0);
   if (received > 0) {
     connection.reading = Connection::Reading::Nothing;
-    emit_head(EventKind::Data, connection, window_ + window_used_, static_cast<size_t>(received));
+    show(EventKind::Data, connection, window_ + window_used_, static_cast<size_t>(received));
   } else if (received < 0 && errno == EAGAIN) {
     connection.readable = false;
   } else {

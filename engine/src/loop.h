@@ -112,7 +112,7 @@ class Loop {
   void sweep();
   void flush_events();
   void emit(EventKind kind, Id id, double a = 0, double b = 0, double c = 0, double d = 0);
-  void emit_head(EventKind kind, Connection& connection, const char* bytes, size_t length);
+  void show(EventKind kind, Connection& connection, const char* bytes, size_t length);
   void schedule(Connection& connection);
   void wake();
   void uncork();
@@ -123,6 +123,8 @@ class Loop {
   void finish_connect(Connection& connection);
   void head_share(Connection& connection);
   void take_head(Connection& connection, const char* bytes, size_t length);
+  void begin_head(Connection& connection);
+  double head_age(const Connection& connection) const;
   void bytes_share(Connection& connection);
   void linger_share(Connection& connection);
   void check_gone(Connection& connection);

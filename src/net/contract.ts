@@ -65,7 +65,15 @@ export type ConnectResult =
 /** Why nothing more comes from a peer: a FIN, a reset (or another socket error), or our own deadline or close. */
 export type EndKind = 'end' | 'reset' | 'timeout' | 'closed';
 
-export type HeadResult =
+export type HeadResult = HeadOutcome & {
+  /**
+   * Milliseconds since its first byte came; since it was asked for, where that byte had come before. 0 where all of it
+   * came at once, or nothing.
+   */
+  readonly took: number;
+};
+
+export type HeadOutcome =
   /**
    * The head's bytes are `buffer[start..end)`, the empty line included. They are shown in place: valid until
    * the next `await`, so parse first.

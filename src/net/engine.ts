@@ -283,7 +283,7 @@ class EngineConnection implements ByteConnection {
   }
 
   readHead({ maxBytes, idleTimeout, timeout }: HeadOptions): Promise<HeadResult> {
-    if (!this.open) return Promise.resolve({ kind: 'closed', received: 0 });
+    if (!this.open) return Promise.resolve({ kind: 'closed', received: 0, took: 0 });
     this.owner.engine.readHead(this.id, maxBytes, idleTimeout, timeout);
     return new Promise((resolve) => {
       this.#waiting = { for: 'head', resolve };
@@ -406,7 +406,7 @@ class EngineConnection implements ByteConnection {
       case HEAD_TOO_LARGE:
         if (waiting?.for !== 'head') return;
         this.#waiting = null;
-        waiting.resolve({ kind: kind === HEAD ? 'head' : 'too-large', buffer, start: a, end: b });
+        waiting.resolve({ kind: kind === HEAD ? 'head' : 'too-large', buffer, start: a, end: b, took: c });
         return;
       case DATA:
         if (waiting?.for !== 'bytes') return;
@@ -415,7 +415,7 @@ class EngineConnection implements ByteConnection {
         waiting.resolve({ kind: 'data', bytes: Buffer.from(buffer.subarray(a, b)) });
         return;
       case READ_END:
-        this.#finishReading(endKinds[a] ?? 'reset', b);
+        this.#finishReading(endKinds[a] ?? 'reset', b, c);
         return;
       case RELAY_END:
         if (waiting?.for === 'relay') waiting.relay.ended(relayEndKinds[a] ?? 'stopped', b, c);
@@ -461,11 +461,11 @@ class EngineConnection implements ByteConnection {
     this.incoming?.stop();
   }
 
-  #finishReading(kind: EndKind, received = 0): void {
+  #finishReading(kind: EndKind, received = 0, took = 0): void {
     const waiting = this.#waiting;
     if (waiting?.for !== 'head' && waiting?.for !== 'bytes') return;
     this.#waiting = null;
-    waiting.resolve({ kind, received });
+    waiting.resolve({ kind, received, took });
   }
 
   #drained(taken: boolean): void {

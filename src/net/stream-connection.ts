@@ -9,6 +9,7 @@ import type {
   Connection,
   Counters,
   HeadOptions,
+  HeadOutcome,
   HeadResult,
   Relay,
   RelayEnd,
@@ -77,6 +78,7 @@ export class StreamConnection implements ByteConnection {
     this.#holdAtMost = Math.max(this.#holdAtMost, maxBytes + 1);
     let timer: NodeJS.Timeout | undefined;
     let phase: 'new' | 'idle' | 'begun' | 'expired' = 'new';
+    let since: number | undefined;
     const enter = (next: 'idle' | 'begun', milliseconds: number) => {
       phase = next;
       clearTimeout(timer);
@@ -86,18 +88,20 @@ export class StreamConnection implements ByteConnection {
         this.#attempt?.();
       }, milliseconds);
     };
-    const result = await this.#wait((ended): HeadResult | undefined => {
+    const outcome = await this.#wait((ended): HeadOutcome | undefined => {
       const found = this.#open ? this.#inbox.takeHead(maxBytes) : undefined;
       if (found) return found;
       const received = this.#inbox.length;
       if (ended) return { kind: ended, received };
       if (phase === 'expired') return { kind: 'timeout', received };
-      if (received > 0 && phase !== 'begun') enter('begun', timeout);
-      else if (phase === 'new') enter('idle', idleTimeout);
+      if (received > 0 && phase !== 'begun') {
+        since = performance.now();
+        enter('begun', timeout);
+      } else if (phase === 'new') enter('idle', idleTimeout);
       return undefined;
     });
     clearTimeout(timer);
-    return result;
+    return { ...outcome, took: since === undefined ? 0 : performance.now() - since };
   }
 
   read(maxBytes: number): Promise<ReadResult> {

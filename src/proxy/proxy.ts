@@ -8,7 +8,7 @@ import { writeAnswer } from '../http1/answer.ts';
 import { connectionLines } from '../http1/connection-lines.ts';
 import { parseRequestHead, type RequestHead, refuseLargeHead } from '../http1/request-head.ts';
 import type { Client } from '../listen/front.ts';
-import type { Connection } from '../net/contract.ts';
+import type { Connection, HeadResult } from '../net/contract.ts';
 import type { Judgement, Refused } from '../policy/judge.ts';
 import type { Cluster } from '../upstream/cluster.ts';
 import type { UpstreamNode } from '../upstream/node.ts';
@@ -44,6 +44,7 @@ export function createProxy(options: ProxyOptions): Proxy {
     maxFields: limits.headFields,
     maxTarget: limits.targetBytes,
   };
+  const headOptions = { maxBytes: limits.headBytes, idleTimeout: timeouts.idle, timeout: timeouts.head };
   let inFlight = 0;
 
   async function serve(client: Client): Promise<void> {
@@ -51,10 +52,11 @@ export function createProxy(options: ProxyOptions): Proxy {
     let after: After = 'next';
     while (after === 'next' && connection.open) {
       client.idle = true;
-      const head = await receiveHead(connection);
+      const result = await connection.readHead(headOptions);
+      const head = requestOf(result);
       if (head === undefined) return;
       client.idle = false;
-      after = await exchangeWith(client, head);
+      after = await exchangeWith(client, head, result.took);
       // Its answer was begun before the drain, and so said nothing of a close.
       if (after === 'next' && !client.mayWait()) after = 'linger';
     }
@@ -62,9 +64,7 @@ export function createProxy(options: ProxyOptions): Proxy {
   }
 
   /** The next request's head, why it is refused, or undefined when the connection ends between two requests. */
-  async function receiveHead(client: Connection): Promise<RequestHead | Failure | undefined> {
-    const { head: timeout, idle: idleTimeout } = timeouts;
-    const result = await client.readHead({ maxBytes: limits.headBytes, idleTimeout, timeout });
+  function requestOf(result: HeadResult): RequestHead | Failure | undefined {
     switch (result.kind) {
       case 'head':
         return parseRequestHead(result.buffer, result.start, result.end, requestLimits);
@@ -81,11 +81,12 @@ export function createProxy(options: ProxyOptions): Proxy {
     }
   }
 
-  async function exchangeWith(client: Client, head: RequestHead | Failure): Promise<After> {
+  /** `age`: milliseconds since the head's first byte. */
+  async function exchangeWith(client: Client, head: RequestHead | Failure, age: number): Promise<After> {
     const { connection } = client;
     const refused = 'code' in head;
     const id = refused ? newRequestId() : requestId(head);
-    const exchange = beginExchange(id, connection.remoteAddress, connection.remotePort);
+    const exchange = beginExchange(id, connection.remoteAddress, connection.remotePort, age);
     inFlight += 1;
     let after: After;
     let passage: Passage | undefined;
@@ -139,9 +140,10 @@ export function createProxy(options: ProxyOptions): Proxy {
   async function waitInLine(passage: Passage, entry: Waiting): Promise<After> {
     const { client, watch, head, exchange } = passage;
     watch(entry.leave);
+    const since = performance.now();
     const entered = await entry.done;
     watch(null);
-    exchange.queuedFor = performance.now() - exchange.startedAt;
+    exchange.queuedFor = performance.now() - since;
     if (entered.kind === 'refused') return refuse(client, exchange, entered, isKeepable(head));
     passage.ticket = entered;
     return forward(passage);

@@ -137,12 +137,58 @@ export function headCases(wires: Wires): void {
     const { peer, connection } = await wires.accepted();
     const from = performance.now();
     const idle = await read(connection, { idleTimeout: 150, timeout: 5000 });
-    assert.deepEqual(idle, { kind: 'timeout', received: 0 });
+    assert.deepEqual(idle, { kind: 'timeout', received: 0, took: 0 });
     assert.ok(performance.now() - from > 140);
     await peer.write('GET / HT');
     await sleep(50);
     const part = await read(connection, { idleTimeout: 5000, timeout: 150 });
-    assert.deepEqual(part, { kind: 'timeout', received: 8 });
+    assert.ok(part.kind === 'timeout' && part.received === 8);
+    assert.ok(part.took > 100, `${part.took} ms`);
+  });
+
+  it('a head tells how long ago its first byte came, whole or not', async () => {
+    const { peer, connection } = await wires.accepted();
+    const whole = read(connection);
+    await sleep(50);
+    await peer.write(HEAD);
+    assert.equal((await whole).took, 0, 'the wait before its first byte is not its own');
+    for (const [rest, kind] of [
+      [HEAD.slice(4), 'head'],
+      ['x'.repeat(options.maxBytes), 'too-large'],
+    ] as const) {
+      const late = await wires.accepted();
+      const result = read(late.connection);
+      await late.peer.write(HEAD.slice(0, 4));
+      await sleep(200);
+      await late.peer.write(rest);
+      const { kind: ended, took } = await result;
+      assert.equal(ended, kind);
+      assert.ok(took > 150, `${took} ms`);
+    }
+    const cut = await wires.accepted();
+    const result = read(cut.connection);
+    await cut.peer.write('GET');
+    await sleep(200);
+    cut.peer.end();
+    const { kind, took } = await result;
+    assert.equal(kind, 'end');
+    assert.ok(took > 150, `${took} ms`);
+  });
+
+  it('what was sent ahead began when it was asked for', async () => {
+    const { peer, connection } = await wires.accepted();
+    await peer.write(HEAD + HEAD + HEAD.slice(0, 5));
+    await readText(connection);
+    await sleep(200);
+    for (const rest of ['', HEAD.slice(5)]) {
+      const asked = performance.now();
+      const result = read(connection);
+      if (rest !== '') await sleep(50).then(() => peer.write(rest));
+      const { took } = await result;
+      // A millisecond or two for the two clocks.
+      assert.ok(took <= performance.now() - asked + 3, `${took} ms`);
+      await sleep(200);
+    }
   });
 
   it('a head that trickles in does not put its deadline off', async () => {
@@ -173,13 +219,14 @@ export function headCases(wires: Wires): void {
   it('FIN between heads is a clean end, FIN in a head is not', async () => {
     const clean = await wires.accepted();
     clean.peer.end();
-    assert.deepEqual(await read(clean.connection), { kind: 'end', received: 0 });
-    assert.deepEqual(await read(clean.connection), { kind: 'end', received: 0 });
+    assert.deepEqual(await read(clean.connection), { kind: 'end', received: 0, took: 0 });
+    assert.deepEqual(await read(clean.connection), { kind: 'end', received: 0, took: 0 });
     const cut = await wires.accepted();
     const result = read(cut.connection);
     await cut.peer.write('GET / HT');
     cut.peer.end();
-    assert.deepEqual(await result, { kind: 'end', received: 8 });
+    const { kind, ...rest } = await result;
+    assert.ok(kind === 'end' && 'received' in rest && rest.received === 8);
   });
 
   it('a head that came before FIN is read before the end', async () => {
