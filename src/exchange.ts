@@ -40,8 +40,10 @@ export interface Exchange {
   /** Milliseconds that it waited for the policy's limits. */
   queuedFor: number;
   cluster: string;
-  /** `host:port` of the node that served it; empty when none did. */
+  /** `address:port` of the node that served it; empty when none did. */
   node: string;
+  /** The configured `name:port` that resolved to it; empty where the node is configured by its address. */
+  nodeName: string;
   /** Which transport the upstream leg took; empty when there was none. */
   transport: '' | 'engine' | 'streams';
   /** Connections tried, pooled and new. */
@@ -95,6 +97,7 @@ export function beginExchange(id: string, clientAddress: string, clientPort: num
     queuedFor: 0,
     cluster: '',
     node: '',
+    nodeName: '',
     transport: '',
     attempts: 0,
     reused: false,

@@ -16,6 +16,8 @@ import type { PolicyService } from './policy/service.ts';
 import type { ProxyOptions } from './proxy/options.ts';
 import { createProxy } from './proxy/proxy.ts';
 import { Cluster } from './upstream/cluster.ts';
+import { logEvents } from './upstream/operator-log.ts';
+import { oneAtATime, systemResolver } from './upstream/resolver.ts';
 
 /** Runs until it has been told to stop and has drained. Rejects when it can't start. */
 async function run(config: Config): Promise<void> {
@@ -24,10 +26,13 @@ async function run(config: Config): Promise<void> {
   const plain = chooseTransport(config.transport, streams, log);
   const transports = plain === streams ? [streams] : [plain, streams];
 
+  const resolver = oneAtATime(systemResolver);
   const openCluster = (name: string, { socket, ...rest }: ClusterConfig): Cluster =>
     new Cluster({
       name,
       ...rest,
+      resolver,
+      onEvent: logEvents(name, log),
       dial: { plain, secure: streams, timeout: config.timeouts.connect, socket },
     });
   const cluster = openCluster('default', config.upstream);
@@ -47,6 +52,10 @@ async function run(config: Config): Promise<void> {
     clusters,
     judge: policies?.judge,
     observers,
+    onDecision:
+      config.log.level === 'debug'
+        ? ({ kind, ...fields }) => log.debug(fields, `request ${kind}`)
+        : undefined,
     trust: config.forwarded.trust,
     draining: () => front.draining,
     preflight: config.preflight,
@@ -74,6 +83,7 @@ async function run(config: Config): Promise<void> {
         nodes.map((node) => ({
           cluster: name,
           node: node.name,
+          name: node.resolvedFrom || node.name,
           bytesInFlight: node.bytesInFlight,
           idleConnections: node.idleConnections,
           ejected: node.isEjected(now()),

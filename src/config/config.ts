@@ -44,8 +44,21 @@ export interface ClusterConfig {
   /** At least one, no two of the same name. */
   readonly nodes: readonly NodeConfig[];
   readonly socket: SocketConfig;
-  readonly pool: { readonly maxIdlePerNode: number; readonly idleTimeout: number };
-  readonly ejection: { readonly baseTime: number; readonly maxTime: number };
+  /** Whose Host the nodes are sent. */
+  readonly host: 'client' | 'node';
+  /** A `maxAge` of Infinity is none. */
+  readonly pool: {
+    readonly maxIdlePerNode: number;
+    readonly idleTimeout: number;
+    readonly maxAge: number;
+  };
+  readonly ejection: {
+    readonly baseTime: number;
+    readonly maxTime: number;
+    readonly failures: number;
+    readonly maxPercent: number;
+  };
+  readonly dns: { readonly refresh: number };
 }
 
 /** Paths are absolute. */

@@ -9,8 +9,12 @@ export const defaults = {
   backlog: 4096,
   maxConnections: 20_000,
   keepAlive: { idle: '60s', interval: '20s', count: 3 },
-  pool: { maxIdlePerNode: 128, idleTimeout: '60s' },
-  ejection: { baseTime: '1s', maxTime: '30s' },
+  // Behind an address that stands for many pods (a service, a balancer), new pods get their share within minutes; a
+  // handshake every ten minutes and connection costs nothing.
+  pool: { maxIdlePerNode: 128, idleTimeout: '60s', maxAge: '10m' },
+  // Half: one client's requests, each of which fails on any node, must not take a cluster away from the others.
+  ejection: { baseTime: '1s', maxTime: '30s', failures: 5, maxPercent: 50 },
+  dns: { refresh: '10s' },
   policies: { interval: '10s' },
   preflight: { threshold: '1MiB', timeout: '1s' },
   timeouts: {

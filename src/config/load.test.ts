@@ -63,8 +63,10 @@ test('every setting has a default but the nodes', () => {
     upstream: {
       nodes: [{ name: '10.0.0.1:9200', host: '10.0.0.1', port: 9200, tls: undefined }],
       socket,
-      pool: { maxIdlePerNode: 128, idleTimeout: 60_000 },
-      ejection: { baseTime: 1000, maxTime: 30_000 },
+      host: 'client',
+      pool: { maxIdlePerNode: 128, idleTimeout: 60_000, maxAge: 600_000 },
+      ejection: { baseTime: 1000, maxTime: 30_000, failures: 5, maxPercent: 50 },
+      dns: { refresh: 10_000 },
     },
     clusters: {},
     policies: undefined,

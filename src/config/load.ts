@@ -179,8 +179,10 @@ function finishCluster(
       return { ...node, tls: secure ? { serverName: serverName ?? node.host, ca, verify } : undefined };
     }),
     socket: flatten(cluster.socket),
+    host: cluster.host,
     pool: cluster.pool,
     ejection: cluster.ejection,
+    dns: cluster.dns,
   };
 }
 

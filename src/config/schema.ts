@@ -66,7 +66,23 @@ const upstream = z.strictObject({
   nodes: z
     .array(read(readNode).meta({ examples: ['http://10.0.0.1:9200', 'https://search.internal'] }))
     .min(1)
-    .meta({ description: 'The nodes of the cluster, http:// or https://, port 9200 unless given' }),
+    .meta({
+      description:
+        'The nodes of the cluster, http:// or https://, port 9200 unless given; a name is a node for each of its addresses',
+    }),
+  host: z
+    .enum(['client', 'node'])
+    .prefault('client')
+    .describe(
+      "Host that nodes are sent: client passes the client's on, node sends that of the node's URL, for an ingress or a hosted cluster",
+    ),
+  dns: z
+    .strictObject({
+      refresh: duration({ min: 100, max: day })
+        .prefault(defaults.dns.refresh)
+        .describe('Names are looked up again after it; the last good answer stays in use while lookups fail'),
+    })
+    .prefault({}),
   tls: z
     .strictObject({
       caFile: z
@@ -97,6 +113,11 @@ const upstream = z.strictObject({
       idleTimeout: duration({ min: 1, max: day })
         .prefault(defaults.pool.idleTimeout)
         .describe("Idle connections are closed after it; keep it under the server's own"),
+      maxAge: z
+        .union([z.literal('none'), duration({ min: 1, max: day })])
+        .prefault(defaults.pool.maxAge)
+        .transform((age) => (age === 'none' ? Number.POSITIVE_INFINITY : age))
+        .describe('A connection as old as this, give or take a tenth, serves no further request; or none'),
     })
     .prefault({}),
   ejection: z
@@ -105,6 +126,14 @@ const upstream = z.strictObject({
         .prefault(defaults.ejection.baseTime)
         .describe('How long a node that could not be reached is left alone; doubles each time'),
       maxTime: duration({ min: 1, max: day }).prefault(defaults.ejection.maxTime).describe('The longest'),
+      failures: count({ min: 1, max: 1_000_000 })
+        .prefault(defaults.ejection.failures)
+        .describe(
+          'So many requests in a row that a node answers 502, 503 or 504, or not at all, eject it as well',
+        ),
+      maxPercent: count({ min: 0, max: 100 })
+        .prefault(defaults.ejection.maxPercent)
+        .describe('Failed requests eject no more than this share of the nodes; 0 for none'),
     })
     .prefault({}),
 });

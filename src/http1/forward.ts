@@ -23,6 +23,8 @@ export interface ForwardOptions {
 export interface ForwardRequestOptions extends ForwardOptions {
   /** Sent as Host where an HTTP/1.0 client named none. */
   readonly host?: string;
+  /** `node`: `host` is sent whatever the client named. Absent is `client`. */
+  readonly hostOf?: 'client' | 'node';
 }
 
 export interface ForwardResponseOptions extends ForwardOptions {
@@ -35,10 +37,12 @@ const rewrittenOfOldClient: ReadonlySet<string> = new Set([...rewritten, 'expect
 const rewrittenInResponse: ReadonlySet<string> = new Set([...hopByHop, 'content-length']);
 
 /**
- * Host comes first, and always from `head.host`. An HTTP/1.0 client's Expect means nothing and is left out.
+ * Host comes first, and always from `head.host` or `options.host`. An HTTP/1.0 client's Expect means nothing and is
+ * left out.
  */
 export function forwardRequest(head: RequestHead, options: ForwardRequestOptions): string {
-  const host = head.host === '' ? (options.host ?? '') : head.host;
+  const given = options.hostOf === 'node' ? '' : head.host;
+  const host = given === '' ? (options.host ?? '') : given;
   const ours = head.version === '1.1' ? rewritten : rewrittenOfOldClient;
   return (
     `${head.method} ${head.target} HTTP/1.1\r\nHost: ${host}\r\n` +

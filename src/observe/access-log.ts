@@ -80,7 +80,8 @@ export function accessLine(exchange: Exchange): string {
   line += judged(exchange);
   // Names of clusters, nodes, endpoints and policies are the operator's, and hold nothing to escape.
   if (exchange.attempts > 0) {
-    line += `,"cluster":"${exchange.cluster}","node":"${exchange.node}","transport":"${exchange.transport}","attempts":${exchange.attempts},"reused":${exchange.reused}`;
+    const from = exchange.nodeName === '' ? '' : `,"node_name":"${exchange.nodeName}"`;
+    line += `,"cluster":"${exchange.cluster}","node":"${exchange.node}"${from},"transport":"${exchange.transport}","attempts":${exchange.attempts},"reused":${exchange.reused}`;
   }
   if (connectedAfter !== undefined) line += `,"connect_ms":${rounded(connectedAfter)}`;
   if (firstByteAfter !== undefined) line += `,"first_byte_ms":${rounded(firstByteAfter)}`;

@@ -36,7 +36,16 @@ function sources(change: Partial<MetricSources> = {}): MetricSources {
     transports: () => [{ kind: 'engine', counters }],
     ready: () => true,
     inFlight: () => 9,
-    nodes: () => [{ cluster: 'hot', node: 'a:9200', bytesInFlight: 1000, idleConnections: 2, ejected: true }],
+    nodes: () => [
+      {
+        cluster: 'hot',
+        node: 'a:9200',
+        name: 'es:9200',
+        bytesInFlight: 1000,
+        idleConnections: 2,
+        ejected: true,
+      },
+    ],
     policies,
     ...change,
   };
@@ -146,8 +155,8 @@ test('what transports and nodes know is asked for at each scrape, and is not add
     'sluice_connections{transport="engine"} 4',
     'sluice_requests_in_flight 9',
     'sluice_ready 1',
-    'sluice_upstream_bytes_in_flight{cluster="hot",node="a:9200"} 1000',
-    'sluice_upstream_ejected{cluster="hot",node="a:9200"} 1',
+    'sluice_upstream_bytes_in_flight{cluster="hot",node="a:9200",name="es:9200"} 1000',
+    'sluice_upstream_ejected{cluster="hot",node="a:9200",name="es:9200"} 1',
   ]) {
     assert.ok(text.has(line), line);
   }
@@ -196,4 +205,25 @@ test('what policies decided and hold back is told by policy, and the set by its 
   ]) {
     assert.ok(text.has(line), line);
   }
+});
+
+test('nodes that come and go for weeks leave no series behind, and none of their counts is lost', async () => {
+  const served = (node: string, count: number) =>
+    `sluice_upstream_requests_total{cluster="hot",node="${node}",transport="engine",reused="true"} ${count}`;
+  const metrics = createMetrics(sources());
+  metrics.ended(exchange());
+  metrics.ended(exchange({ node: 'gone:9200' }));
+  let text = await lines(metrics);
+  for (const node of ['a:9200', 'gone:9200']) assert.ok(text.has(served(node, 1)), node);
+  metrics.ended(exchange({ node: 'gone:9200' }));
+  assert.ok((await lines(metrics)).has(served('gone:9200', 2)));
+  text = await lines(metrics);
+  assert.deepEqual([text.has(served('a:9200', 1)), text.has(served('gone:9200', 2))], [true, false]);
+
+  for (let node = 0; node < 5000; node++) metrics.ended(exchange({ node: `10.0.0.1:${node}` }));
+  const rows = [...(await lines(metrics))].filter((line) =>
+    line.startsWith('sluice_upstream_requests_total{'),
+  );
+  assert.equal(rows.length, 1000);
+  assert.ok(rows.includes(served('10.0.0.1:4999', 1)));
 });

@@ -29,6 +29,8 @@ export interface TransportCounters {
 export interface NodeState {
   readonly cluster: string;
   readonly node: string;
+  /** As configured: where it differs from `node`, a name that resolves to it. */
+  readonly name: string;
   readonly bytesInFlight: number;
   readonly idleConnections: number;
   readonly ejected: boolean;
@@ -68,7 +70,7 @@ export function createMetrics(sources: MetricSources): Metrics {
     'From the first byte of the request head to the response head.',
     tally.firstByte,
   );
-  registerExchanges(scraped, tally);
+  registerExchanges(scraped, tally, sources.nodes);
   registerTransports(scraped, sources.transports);
   registerState(scraped, sources);
   if (sources.policies !== undefined) registerPolicies(scraped, sources.policies);
@@ -80,7 +82,7 @@ export function createMetrics(sources: MetricSources): Metrics {
   };
 }
 
-function registerExchanges(scraped: Scraped, tally: Tally): void {
+function registerExchanges(scraped: Scraped, tally: Tally, nodes: MetricSources['nodes']): void {
   scraped.counters(
     'sluice_requests_total',
     'Exchanges ended, by method and class of the status the client was sent (none: no head was sent).',
@@ -114,14 +116,18 @@ function registerExchanges(scraped: Scraped, tally: Tally): void {
     'sluice_upstream_requests_total',
     'Ended exchanges by the cluster and node that served them, the transport of that leg, and whether it was pooled.',
     ['cluster', 'node', 'transport', 'reused'],
-    () =>
-      tally.served.flatMap(({ fresh, reused, ...labels }) => {
+    () => {
+      const there = nodes && new Set(nodes().map(({ cluster, node }) => `${cluster} ${node}`));
+      const isThere = (cluster: string, node: string) => there?.has(`${cluster} ${node}`) ?? true;
+      return [...tally.served(isThere)].flatMap(({ cluster, node, transport, fresh, reused }) => {
+        const labels = { cluster, node, transport };
         const both: readonly Sample[] = [
           [{ ...labels, reused: 'false' }, fresh],
           [{ ...labels, reused: 'true' }, reused],
         ];
         return both.filter(([, count]) => count > 0);
-      }),
+      });
+    },
   );
 }
 
@@ -187,13 +193,16 @@ function registerState(scraped: Scraped, { ready, inFlight, nodes, version }: Me
   scraped.gauge('sluice_ready', '1 while /readyz answers 200.', () => (ready() ? 1 : 0));
   scraped.gauge('sluice_requests_in_flight', 'Exchanges begun and not ended.', inFlight);
   const nodeGauge = (name: string, help: string, read: (state: NodeState) => number): void => {
-    scraped.gauges(name, help, ['cluster', 'node'], () =>
-      (nodes?.() ?? []).map((state) => [{ cluster: state.cluster, node: state.node }, read(state)]),
+    scraped.gauges(name, help, ['cluster', 'node', 'name'], () =>
+      (nodes?.() ?? []).map((state) => [
+        { cluster: state.cluster, node: state.node, name: state.name },
+        read(state),
+      ]),
     );
   };
   nodeGauge(
     'sluice_upstream_bytes_in_flight',
-    'Body bytes the balancer counts for a node.',
+    'What the exchanges under way to a node weigh in the balance.',
     (state) => state.bytesInFlight,
   );
   nodeGauge(

@@ -34,6 +34,9 @@ const statusClasses: readonly string[] = ['none', '1xx', '2xx', '3xx', '4xx', '5
 /** From a small request on loopback to an upload over a slow line, in seconds. */
 const bounds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 180, 600];
 
+/** Names move from address to address for as long as the process runs: no more nodes than these are remembered. */
+const maxNodes = 1000;
+
 /** Exchanges that one node served, by transport, and by whether the connection was pooled. */
 interface Served {
   readonly cluster: string;
@@ -41,6 +44,8 @@ interface Served {
   readonly transport: string;
   fresh: number;
   reused: number;
+  /** Exchanges at the last look for nodes that are gone. */
+  seen: number;
 }
 
 export class Tally {
@@ -48,9 +53,10 @@ export class Tally {
   readonly firstByte = new Distribution(bounds);
   readonly bytes = { request: { spliced: 0, copied: 0 }, response: { spliced: 0, copied: 0 } };
   readonly failures = new Map<ErrorCode, number>();
-  readonly served: Served[] = [];
   attempts = 0;
   readonly #requests = methods.map(() => new Float64Array(statusClasses.length));
+  /** By the node's address. */
+  readonly #served = new Map<string, Served[]>();
   #lastServed: Served | undefined;
 
   add(exchange: Exchange): void {
@@ -77,18 +83,41 @@ export class Tally {
     }
   }
 
-  #serve({ cluster, node, transport, reused }: Exchange): void {
+  /** Of each node that there is or that has served since the last call; the rest is forgotten. */
+  *served(isThere: (cluster: string, node: string) => boolean): Generator<Served> {
+    for (const [node, rows] of this.#served) {
+      const left = rows.filter((row) => row.fresh + row.reused > row.seen || isThere(row.cluster, node));
+      if (left.length === 0) this.#served.delete(node);
+      else this.#served.set(node, left);
+      for (const row of left) row.seen = row.fresh + row.reused;
+      yield* left;
+    }
+    this.#lastServed = undefined;
+  }
+
+  #serve(exchange: Exchange): void {
+    const { cluster, node, transport, reused } = exchange;
     const isOf = (one: Served): boolean =>
       one.node === node && one.cluster === cluster && one.transport === transport;
-    let served =
-      this.#lastServed !== undefined && isOf(this.#lastServed) ? this.#lastServed : this.served.find(isOf);
-    if (served === undefined) {
-      served = { cluster, node, transport, fresh: 0, reused: 0 };
-      this.served.push(served);
-    }
+    const last = this.#lastServed;
+    const served =
+      last !== undefined && isOf(last) ? last : (this.#served.get(node)?.find(isOf) ?? this.#first(exchange));
     this.#lastServed = served;
     if (reused) served.reused += 1;
     else served.fresh += 1;
+  }
+
+  /** The first exchange of a row. The oldest node makes room: should it serve again, it counts from 0. */
+  #first({ cluster, node, transport }: Exchange): Served {
+    const served = { cluster, node, transport, fresh: 0, reused: 0, seen: 0 };
+    const rows = this.#served.get(node);
+    if (rows !== undefined) rows.push(served);
+    else {
+      const [oldest] = this.#served.keys();
+      if (this.#served.size >= maxNodes && oldest !== undefined) this.#served.delete(oldest);
+      this.#served.set(node, [served]);
+    }
+    return served;
   }
 }
 

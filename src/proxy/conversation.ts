@@ -6,11 +6,12 @@
 import { type Failure, failure } from '../errors.ts';
 import type { Exchange } from '../exchange.ts';
 import { forwardRequest, forwardResponse } from '../http1/forward.ts';
+import { noBody } from '../http1/framing.ts';
 import type { RequestHead } from '../http1/request-head.ts';
 import { parseResponseHead, type ResponseHead } from '../http1/response-head.ts';
 import type { BodyOutput, Connection, RelayEndKind } from '../net/contract.ts';
 import { type Body, moveBody, requestBodyFailure, responseBodyFailure } from '../relay/body.ts';
-import type { Lease } from '../upstream/cluster.ts';
+import type { Lease } from '../upstream/lease.ts';
 import {
   droppedFromRequests,
   droppedFromResponses,
@@ -120,12 +121,14 @@ export class Conversation {
     const head = this.#head;
     const { trust } = this.#options;
     const { policy } = this.#allowed;
+    const { node } = this.#lease;
     const ours = requestAdditions(head, this.#client.remoteAddress, this.#exchange.id, trust);
     const added = policy === undefined ? ours : ours + policy.headerLines;
     return forwardRequest(head, {
       drop: policy === undefined ? droppedFromRequests[trust] : droppedWith(trust, policy.droppedFields),
       add: this.#preflight ? `${added}Expect: 100-continue\r\n` : added,
-      host: this.#lease.node.name,
+      host: node.authority,
+      hostOf: node.hostOf,
     });
   }
 
@@ -212,17 +215,16 @@ export class Conversation {
   #endWith(answer: ResponseHead | Failure): Promise<Ended> {
     if ('code' in answer) return this.#unanswered(answer);
     const unasked = answer.status === 417 && this.#preflight && !this.#agreed;
-    return unasked ? this.#withoutExpect() : this.#passBack(answer);
+    return unasked ? this.#withoutExpect(answer) : this.#passBack(answer);
   }
 
   /**
    * RFC 9110, section 10.1.1: 417 merely says that somebody on the way does not support expectations, so the request
    * is sent again without one. The server may not read what follows on this connection: it ends.
    */
-  #withoutExpect(): Promise<Ended> {
-    const { node } = this.#lease;
-    node.answered();
-    node.ignoredExpect(performance.now());
+  #withoutExpect(answer: ResponseHead): Promise<Ended> {
+    this.#lease.answered(answer.status, noBody);
+    this.#lease.node.ignoredExpect(performance.now());
     if (!this.#isUntouched) return this.#unanswered(failure('upstream-expectation-failed'));
     this.#lease.drop();
     return Promise.resolve({ kind: 'expectation-refused' });
@@ -232,7 +234,9 @@ export class Conversation {
     const untouched = this.#isUntouched;
     await this.#stopUpload();
     this.#lease.drop();
-    return { kind: 'unanswered', failure: this.#fault ?? why, untouched };
+    const failed = this.#fault ?? why;
+    this.#lease.unanswered(failed);
+    return { kind: 'unanswered', failure: failed, untouched };
   }
 
   /** A relay that has begun may hold bytes that it took from the client and could not hand on: they are lost. */
@@ -246,8 +250,7 @@ export class Conversation {
     exchange.firstByteAfter = performance.now() - exchange.startedAt;
     exchange.response.framing = answer.framing.kind;
     exchange.response.declared = answer.contentLength;
-    this.#lease.weigh(answer.contentLength ?? 0);
-    this.#lease.node.answered();
+    this.#lease.answered(answer.status, answer.framing);
 
     const early = !this.bodyIsRead && (await this.#isEarly());
     // A server that refuses will not read the rest: the client is told to stop after this answer.

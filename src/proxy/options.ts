@@ -1,8 +1,23 @@
 /** What the proxy is told when it is built. Times are milliseconds, sizes are bytes. */
+import type { Failure } from '../errors.ts';
 import type { Observer } from '../exchange.ts';
 import type { Judge } from '../policy/judge.ts';
 import type { Cluster } from '../upstream/cluster.ts';
 import type { Trust } from './additions.ts';
+
+/** What was decided for one request on its way to a node; `id` is the request's. */
+export type Decision =
+  | { readonly kind: 'sent'; readonly id: string; readonly node: string; readonly reused: boolean }
+  /** Another node is tried, if there is one. */
+  | { readonly kind: 'not-connected'; readonly id: string; readonly node: string; readonly why: Failure }
+  /** `retries`: it may be sent once more. */
+  | {
+      readonly kind: 'unanswered';
+      readonly id: string;
+      readonly node: string;
+      readonly why: Failure;
+      readonly retries: boolean;
+    };
 
 export interface ProxyOptions {
   /** Where requests go that no policy routes. */
@@ -12,6 +27,8 @@ export interface ProxyOptions {
   /** Undefined: every request passes. */
   readonly judge?: Pick<Judge, 'judge'> | undefined;
   readonly observers: readonly Observer[];
+  /** Undefined where nobody reads them: then none is made. */
+  readonly onDecision?: ((decision: Decision) => void) | undefined;
   readonly trust: Trust;
   /** While it says true every answer ends its connection. */
   readonly draining: () => boolean;

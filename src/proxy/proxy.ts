@@ -12,6 +12,7 @@ import type { Connection, HeadResult } from '../net/contract.ts';
 import type { Judgement, Refused } from '../policy/judge.ts';
 import type { Cluster } from '../upstream/cluster.ts';
 import type { UpstreamNode } from '../upstream/node.ts';
+import { bodyWeight } from '../upstream/weight.ts';
 import { newRequestId, requestId } from './additions.ts';
 import { Conversation, type Ended } from './conversation.ts';
 import { type Allowed, enter, free, type Passage, unjudged, type Waiting } from './entry.ts';
@@ -33,9 +34,6 @@ const idempotent: ReadonlySet<string> = new Set(['GET', 'HEAD', 'PUT', 'DELETE',
 /** Exchanges of so many body bytes are worth asking the kernel how they went. */
 const measuredBytes = 64 << 10;
 const measuredEvery = 1000;
-
-/** What a request weighs whose length nobody has declared. */
-const unknownLength = 16 << 20;
 
 export function createProxy(options: ProxyOptions): Proxy {
   const { cluster, timeouts, limits } = options;
@@ -155,7 +153,7 @@ export function createProxy(options: ProxyOptions): Proxy {
     const target = clusterFor(passage.allowed);
     if (target === undefined) return refuse(client, exchange, refusal(failure('no-cluster')), false);
     exchange.cluster = target.name;
-    const weight = head.framing.kind === 'chunked' ? unknownLength : (head.contentLength ?? 0);
+    const weight = bodyWeight(head.framing);
     const tried = new Set<UpstreamNode>();
     let why = failure('no-node');
     let gone = false;
@@ -167,16 +165,22 @@ export function createProxy(options: ProxyOptions): Proxy {
     /** To be tried once more, on a fresh connection. */
     let again: UpstreamNode | undefined;
     while (tried.size < limits.attempts) {
-      const node: UpstreamNode | undefined = again ?? target.pick(tried);
+      const node = again ?? target.pick(tried) ?? (await target.awaitNode(tried));
       if (node === undefined) break;
+      if ('code' in node) {
+        why = node;
+        break;
+      }
       exchange.attempts += 1;
       exchange.node = node.name;
+      exchange.nodeName = node.resolvedFrom;
       const leasing = target.lease(node, weight, again !== undefined);
       const lease = leasing instanceof Promise ? await leasing : leasing;
       again = undefined;
       if ('code' in lease) {
         tried.add(node);
         why = lease;
+        options.onDecision?.({ kind: 'not-connected', id: exchange.id, node: node.name, why });
         if (errors[lease.code].retryable) continue;
         break;
       }
@@ -187,6 +191,7 @@ export function createProxy(options: ProxyOptions): Proxy {
         lease.reuse();
         return refuse(client, exchange, refusal(failure('client-gone')), false);
       }
+      options.onDecision?.({ kind: 'sent', id: exchange.id, node: node.name, reused: lease.reused });
       const conversation = new Conversation(options, passage, lease);
       const ended = await conversation.hold();
       if (ended.kind === 'expectation-refused') {
@@ -196,7 +201,9 @@ export function createProxy(options: ProxyOptions): Proxy {
       }
       if (ended.kind !== 'unanswered') return conclude(exchange, ended);
       why = ended.failure;
-      if (!mayRetry(head, ended)) {
+      const retries = mayRetry(head, ended);
+      options.onDecision?.({ kind: 'unanswered', id: exchange.id, node: node.name, why, retries });
+      if (!retries) {
         return refuse(client, exchange, refusal(why), head.persistent && conversation.bodyIsRead);
       }
       // A pooled connection may have been dead all along: that says nothing about its node.

@@ -1,103 +1,190 @@
 /** The nodes that serve the same data: leases a connection to one of them for one exchange. */
-import type { Failure } from '../errors.ts';
-import type { Connection } from '../net/contract.ts';
+import { type Failure, failure } from '../errors.ts';
 import { pickNode } from './balance.ts';
 import { type DialOptions, dial } from './dial.ts';
-import { type EjectionOptions, type NodeAddress, type PoolOptions, UpstreamNode } from './node.ts';
+import type { OnClusterEvent } from './events.ts';
+import { mayEjectOneMore } from './health.ts';
+import { Lease, type Outcomes } from './lease.ts';
+import { membership } from './members.ts';
+import { FollowedName } from './name.ts';
+import { isFixed, type NodeAddress, type NodeOptions, UpstreamNode } from './node.ts';
+import { pooled } from './pool.ts';
+import { type Resolver, systemResolver } from './resolver.ts';
+import { exchangeWeight } from './weight.ts';
 
-export interface ClusterOptions {
+export interface ClusterOptions extends NodeOptions {
   readonly name: string;
+  /** At least one. One configured by name is a node for each address of the name. */
   readonly nodes: readonly NodeAddress[];
-  readonly pool: PoolOptions;
-  readonly ejection: EjectionOptions;
   readonly dial: DialOptions;
+  /** From one lookup of a name to the next, milliseconds. */
+  readonly dns: { readonly refresh: number };
+  readonly resolver?: Resolver | undefined;
+  readonly onEvent?: OnClusterEvent | undefined;
 }
 
 const sweepInterval = 1000;
 
 export class Cluster {
   readonly name: string;
-  readonly nodes: readonly UpstreamNode[];
-  readonly #dial: DialOptions;
+  readonly #options: ClusterOptions;
+  readonly #tell: OnClusterEvent;
+  readonly #names = new Map<string, FollowedName>();
+  readonly #outcomes: Outcomes;
   readonly #sweep: NodeJS.Timeout;
+  #nodes: readonly UpstreamNode[] = [];
+  /** It has been told that all nodes are ejected. */
+  #allEjected = false;
+  #open = true;
 
   constructor(options: ClusterOptions) {
     this.name = options.name;
-    this.nodes = options.nodes.map((address) => new UpstreamNode(address, options.pool, options.ejection));
-    this.#dial = options.dial;
+    this.#options = options;
+    this.#tell = options.onEvent ?? (() => {});
+    this.#outcomes = {
+      succeeded: (node) => this.#succeeded(node),
+      failed: (node, cause) => this.#failed(node, cause),
+    };
+    for (const { host } of options.nodes.filter((node) => !isFixed(node))) {
+      if (!this.#names.has(host)) this.#names.set(host, this.#follow(host));
+    }
+    this.#update();
     this.#sweep = setInterval(() => {
       const now = performance.now();
-      for (const node of this.nodes) node.closeExpired(now);
+      for (const node of this.#nodes) node.pool.closeExpired(now);
     }, sweepInterval).unref();
+  }
+
+  /** One for each address that is known now. */
+  get nodes(): readonly UpstreamNode[] {
+    return this.#nodes;
   }
 
   /** A node that is not in `tried`, or undefined when there is none left. */
   pick(tried: ReadonlySet<UpstreamNode>): UpstreamNode | undefined {
-    return pickNode(this.nodes, tried, performance.now(), Math.random);
+    return pickNode(this.#nodes, tried, performance.now(), Math.random);
   }
 
   /**
-   * A connection to `node` for one exchange: an idle one, unless `fresh`, or a new one. `weight` is the bytes that
-   * the request declares. The lease must be ended by `reuse` or `drop`. At once where one is idle.
+   * For when `pick` gives none: waits, within the connect timeout, for names that are being looked up for the first
+   * time. A failure where no address of any name is known; undefined where all nodes have been tried.
+   */
+  async awaitNode(tried: ReadonlySet<UpstreamNode>): Promise<UpstreamNode | Failure | undefined> {
+    for (;;) {
+      const node = this.pick(tried);
+      if (node !== undefined) return node;
+      const pending = [...this.#names.values()].filter((name) => name.pending);
+      if (pending.length === 0) break;
+      await Promise.race(pending.map(({ known }) => known));
+    }
+    if (this.#nodes.length > 0) return undefined;
+    const unresolved = [...this.#names.values()].map(({ host, fault }) => `${host}: ${fault ?? 'closed'}`);
+    return failure('upstream-name-unresolved', unresolved.join(', '));
+  }
+
+  /**
+   * A connection to `node` for one exchange: an idle one, unless `fresh`, or a new one. `weight` is that of the
+   * request's body. The lease must be ended by `reuse` or `drop`. At once where one is idle.
    */
   lease(node: UpstreamNode, weight: number, fresh: boolean): Lease | Promise<Lease | Failure> {
-    const idle = fresh ? undefined : node.takeIdle();
-    return idle?.open ? new Lease(node, idle, true, weight) : this.#leaseNew(node, weight);
+    const now = performance.now();
+    const whole = weight + exchangeWeight;
+    node.health.begin(now);
+    const idle = fresh ? undefined : node.pool.take(now);
+    // Counted also while it is dialled, so that a burst does not go to one node.
+    node.bytesInFlight += whole;
+    if (!idle?.connection.open) return this.#leaseNew(node, whole);
+    return new Lease(this.#outcomes, node, { pooled: idle, reused: true }, whole);
   }
 
   async #leaseNew(node: UpstreamNode, weight: number): Promise<Lease | Failure> {
-    // Counted while it is dialled, so that a burst does not go to one node.
-    node.bytesInFlight += weight;
-    const result = await dial(node.address, this.#dial);
+    const result = await dial(node, this.#options.dial);
+    const now = performance.now();
+    if (result.kind === 'connected') {
+      const fresh = pooled(result.connection, this.#options.pool.maxAge, now, Math.random);
+      return new Lease(this.#outcomes, node, { pooled: fresh, reused: false }, weight);
+    }
     node.bytesInFlight -= weight;
-    if (result.kind === 'connected') return new Lease(node, result.connection, false, weight);
-    node.failed(performance.now());
+    this.#eject(node, result.detail, now);
+    // The address may be one that the name has left.
+    this.#names.get(node.configured.host)?.recheck(now);
     return { code: result.code, detail: result.detail };
   }
 
   /** Nothing is pooled from here on; what is leased is left to its exchange. */
   close(): void {
+    this.#open = false;
     clearInterval(this.#sweep);
-    for (const node of this.nodes) node.closeIdle();
+    for (const name of this.#names.values()) name.close();
+    for (const node of this.#nodes) node.pool.close();
+  }
+
+  // ---- health
+
+  #succeeded(node: UpstreamNode): void {
+    if (!node.health.recover()) return;
+    this.#allEjected = false;
+    this.#tell({ kind: 'back', node: node.name });
+  }
+
+  #failed(node: UpstreamNode, cause: string): void {
+    if (!node.health.fail()) return;
+    const now = performance.now();
+    const { failures, maxPercent } = this.#options.ejection;
+    if (node.isEjected(now) || mayEjectOneMore(this.#nodes, maxPercent, now)) this.#eject(node, cause, now);
+    else if (node.health.failures === failures) this.#tell({ kind: 'kept', node: node.name, cause });
+  }
+
+  #eject(node: UpstreamNode, cause: string, now: number): void {
+    const ejection = node.health.eject(now);
+    if (ejection === undefined) return;
+    // What lies idle was made before the failure: most likely as dead as the attempt.
+    node.pool.closeIdle();
+    // Of a node that has left the cluster nobody wants to hear.
+    if (!this.#nodes.includes(node)) return;
+    this.#tell({ kind: 'ejected', node: node.name, cause, ...ejection });
+    if (this.#allEjected || !this.#nodes.every((one) => one.isEjected(now))) return;
+    this.#allEjected = true;
+    this.#tell({ kind: 'all-ejected', nodes: this.#nodes.length });
+  }
+
+  // ---- names
+
+  #follow(host: string): FollowedName {
+    const { resolver = systemResolver, dns, dial } = this.#options;
+    const onChange = (name: FollowedName): void => this.#renamed(name);
+    return new FollowedName({ host, resolver, refresh: dns.refresh, timeout: dial.timeout, onChange });
+  }
+
+  #renamed({ host: name, addresses, fault }: FollowedName): void {
+    if (!this.#open) return;
+    if (fault !== undefined) {
+      this.#tell({ kind: 'unresolved', name, cause: fault, addresses });
+      return;
+    }
+    const { joined, left } = this.#update();
+    this.#tell({ kind: 'resolved', name, addresses, joined, left });
+  }
+
+  /** A node that leaves gets no new exchange; those under way end in peace, and their connections with them. */
+  #update(): { readonly joined: readonly string[]; readonly left: readonly string[] } {
+    const placed = this.#options.nodes.map((configured) => {
+      const fixed = isFixed(configured);
+      const addresses = fixed ? [configured.host] : (this.#names.get(configured.host)?.addresses ?? []);
+      return { configured, addresses };
+    });
+    const changed = membership(
+      placed,
+      this.#nodes,
+      (configured, address) => new UpstreamNode(configured, address, this.#options),
+    );
+    this.#nodes = changed.nodes;
+    if (changed.joined.length > 0) this.#allEjected = false;
+    for (const node of changed.left) node.pool.close();
+    return { joined: changed.joined.map(nameOf), left: changed.left.map(nameOf) };
   }
 }
 
-/** One connection for one exchange. */
-export class Lease {
-  readonly node: UpstreamNode;
-  readonly connection: Connection;
-  /** It had served before: it may have died without our knowing. */
-  readonly reused: boolean;
-  #weight: number;
-
-  constructor(node: UpstreamNode, connection: Connection, reused: boolean, weight: number) {
-    this.node = node;
-    this.connection = connection;
-    this.reused = reused;
-    this.#weight = weight;
-    node.bytesInFlight += weight;
-  }
-
-  /** The response declares so many bytes more. */
-  weigh(bytes: number): void {
-    this.#weight += bytes;
-    this.node.bytesInFlight += bytes;
-  }
-
-  /** Both directions ended exactly at their framing: the next exchange may have the connection. */
-  reuse(): void {
-    this.#settle();
-    this.node.keepIdle(this.connection, performance.now());
-  }
-
-  /** Anything else: nobody can know what the connection would carry next. */
-  drop(): void {
-    this.#settle();
-    this.connection.close();
-  }
-
-  #settle(): void {
-    this.node.bytesInFlight -= this.#weight;
-    this.#weight = 0;
-  }
+function nameOf({ name }: UpstreamNode): string {
+  return name;
 }

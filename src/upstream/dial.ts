@@ -1,46 +1,20 @@
-/** From a node's address to a connection: names are resolved, each address is tried in turn. */
-import { lookup } from 'node:dns/promises';
-import { isIP } from 'node:net';
-import { failure } from '../errors.ts';
+/** From a node to a connection: one attempt at one address, TLS included. */
 import type { ConnectResult, SocketOptions, Transport } from '../net/contract.ts';
-import type { NodeAddress } from './node.ts';
+import type { UpstreamNode } from './node.ts';
 
 export interface DialOptions {
   /** Carries plain connections. */
   readonly plain: Transport;
   /** Carries TLS, which the engine does not speak. */
   readonly secure: Transport;
-  /** For each address, milliseconds. */
+  /** For the whole attempt, and for the lookup of a name where there is no address yet; milliseconds. */
   readonly timeout: number;
   readonly socket: SocketOptions;
 }
 
-/** Never rejects; tells of the last address's failure when none could be connected to. */
-export async function dial(node: NodeAddress, options: DialOptions): Promise<ConnectResult> {
-  const addresses = await resolve(node.host);
-  const transport = node.tls ? options.secure : options.plain;
-  let result: ConnectResult = {
-    kind: 'failed',
-    ...failure('upstream-name-unresolved', `${node.name}: the name does not resolve`),
-  };
-  for (const host of addresses) {
-    result = await transport.connect({
-      host,
-      port: node.port,
-      timeout: options.timeout,
-      tls: node.tls,
-      ...options.socket,
-    });
-    if (result.kind === 'connected') return result;
-  }
-  return result;
-}
-
-async function resolve(host: string): Promise<readonly string[]> {
-  if (isIP(host) !== 0) return [host];
-  try {
-    return (await lookup(host, { all: true })).map(({ address }) => address);
-  } catch {
-    return [];
-  }
+/** Never rejects. */
+export function dial({ host, configured }: UpstreamNode, options: DialOptions): Promise<ConnectResult> {
+  const { port, tls } = configured;
+  const transport = tls ? options.secure : options.plain;
+  return transport.connect({ host, port, timeout: options.timeout, tls, ...options.socket });
 }

@@ -1,8 +1,11 @@
-/** One upstream node: what is under way to it, what lies idle, and whether it is trusted at the moment. */
-import type { Connection } from '../net/contract.ts';
+/** One upstream node, at one address: what is under way to it, what lies idle, and whether it is trusted. */
+import { isIP } from 'node:net';
+import { type EjectionOptions, Health } from './health.ts';
+import { Pool, type PoolOptions } from './pool.ts';
 
+/** A node as it is configured. */
 export interface NodeAddress {
-  /** `host:port`, as it is shown in logs and metrics. */
+  /** `host:port`, an IPv6 address in brackets. */
   readonly name: string;
   /** A name or an address, without brackets. */
   readonly host: string;
@@ -13,67 +16,54 @@ export interface NodeAddress {
     | undefined;
 }
 
-export interface EjectionOptions {
-  /** How long the first failure keeps a node out, milliseconds; doubled with each that follows. */
-  readonly baseTime: number;
-  readonly maxTime: number;
-}
-
-export interface PoolOptions {
-  readonly maxIdlePerNode: number;
-  /** Milliseconds. */
-  readonly idleTimeout: number;
-}
-
-interface Idle {
-  readonly connection: Connection;
-  readonly since: number;
-}
-
 /** After this a node that let an expectation pass unanswered, or refused it, is asked again. */
 const forgetIgnoredExpect = 600_000;
 
+export interface NodeOptions {
+  readonly pool: PoolOptions;
+  readonly ejection: EjectionOptions;
+  /** The Host that it is sent: the client's, or the one of the node's own URL. */
+  readonly host: 'client' | 'node';
+}
+
 export class UpstreamNode {
-  readonly address: NodeAddress;
-  /** Body bytes of the exchanges under way, as far as their heads declared them. What the balance goes by. */
+  readonly configured: NodeAddress;
+  /** The address that it is dialled at. */
+  readonly host: string;
+  /** `address:port`, as it is shown in logs and metrics. */
+  readonly name: string;
+  /**
+   * What the node is called in its URL, as a Host; a scheme's own port is left out (RFC 9110, section 4.2.3).
+   */
+  readonly authority: string;
+  readonly hostOf: NodeOptions['host'];
+  readonly health: Health;
+  readonly pool: Pool;
+  /** What the exchanges under way weigh, bytes. What the balance goes by. */
   bytesInFlight = 0;
-  readonly #pool: PoolOptions;
-  readonly #ejection: EjectionOptions;
-  readonly #idle: Idle[] = [];
-  #failures = 0;
-  #ejectedUntil = 0;
   #ignoresExpectUntil = 0;
 
-  constructor(address: NodeAddress, pool: PoolOptions, ejection: EjectionOptions) {
-    this.address = address;
-    this.#pool = pool;
-    this.#ejection = ejection;
+  constructor(configured: NodeAddress, host: string, options: NodeOptions) {
+    this.configured = configured;
+    this.host = host;
+    this.name = isFixed(configured) ? configured.name : `${bracketed(host)}:${configured.port}`;
+    this.authority = authorityOf(configured);
+    this.hostOf = options.host;
+    this.pool = new Pool(options.pool);
+    this.health = new Health(options.ejection);
   }
 
-  get name(): string {
-    return this.address.name;
+  /** The configured `name:port` that the address comes from; empty where the address itself is configured. */
+  get resolvedFrom(): string {
+    return isFixed(this.configured) ? '' : this.configured.name;
   }
 
   get idleConnections(): number {
-    return this.#idle.length;
+    return this.pool.size;
   }
 
   isEjected(now: number): boolean {
-    return now < this.#ejectedUntil;
-  }
-
-  /** It could not be connected to, or closed without an answer: kept out, twice as long each time in a row. */
-  failed(now: number): void {
-    const { baseTime, maxTime } = this.#ejection;
-    this.#ejectedUntil = now + Math.min(baseTime * 2 ** this.#failures, maxTime);
-    this.#failures = Math.min(this.#failures + 1, 30);
-    // What lies idle was made before the failure: most likely as dead as the attempt.
-    this.closeIdle();
-  }
-
-  answered(): void {
-    this.#failures = 0;
-    this.#ejectedUntil = 0;
+    return this.health.isEjected(now);
   }
 
   /** It did not answer `Expect: 100-continue` in time, or refused it: the round trip is not worth asking for. */
@@ -84,42 +74,17 @@ export class UpstreamNode {
   heedsExpect(now: number): boolean {
     return now >= this.#ignoresExpectUntil;
   }
+}
 
-  /** The connection used last: the others can grow old and go. */
-  takeIdle(): Connection | undefined {
-    for (let idle = this.#idle.pop(); idle; idle = this.#idle.pop()) {
-      idle.connection.watch(null);
-      if (idle.connection.quiet) return idle.connection;
-      // Gone, or dirty, in this very turn: its watcher was about to say so.
-      idle.connection.close();
-    }
-    return undefined;
-  }
+/** Configured by address: there is nothing to resolve. */
+export function isFixed({ host }: NodeAddress): boolean {
+  return isIP(host) !== 0;
+}
 
-  /** Only after an exchange that ended exactly. A byte or an end that comes while it lies here closes it. */
-  keepIdle(connection: Connection, now: number): void {
-    // What lies unread there already would pass for the answer to the next request.
-    if (!connection.quiet || this.#idle.length >= this.#pool.maxIdlePerNode) {
-      connection.close();
-      return;
-    }
-    const idle = { connection, since: now };
-    this.#idle.push(idle);
-    connection.watch(() => {
-      const at = this.#idle.indexOf(idle);
-      if (at !== -1) this.#idle.splice(at, 1);
-      connection.close();
-    }, true);
-  }
+function authorityOf({ host, port, tls }: NodeAddress): string {
+  return port === (tls ? 443 : 80) ? bracketed(host) : `${bracketed(host)}:${port}`;
+}
 
-  closeIdle(olderThan = Number.POSITIVE_INFINITY): void {
-    // The oldest stand first.
-    while (this.#idle[0] !== undefined && this.#idle[0].since <= olderThan) {
-      this.#idle.shift()?.connection.close();
-    }
-  }
-
-  closeExpired(now: number): void {
-    this.closeIdle(now - this.#pool.idleTimeout);
-  }
+function bracketed(host: string): string {
+  return host.includes(':') ? `[${host}]` : host;
 }

@@ -34,9 +34,9 @@ export class Origin {
     });
   }
 
-  static async open(script: Script = answering(), port = 0): Promise<Origin> {
+  static async open(script: Script = answering(), port = 0, host = '127.0.0.1'): Promise<Origin> {
     const server = createServer({ allowHalfOpen: true });
-    await within('an origin', new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve)));
+    await within('an origin', new Promise<void>((resolve) => server.listen(port, host, resolve)));
     const address = server.address();
     if (address === null || typeof address === 'string') throw new Error('a TCP server has a port');
     return new Origin(server, address.port, script);

@@ -9,7 +9,8 @@ import { createStreamsTransport } from '../../src/net/streams.ts';
 import type { Trust } from '../../src/proxy/additions.ts';
 import type { ProxyOptions } from '../../src/proxy/options.ts';
 import { createProxy, type Proxy as RunningProxy } from '../../src/proxy/proxy.ts';
-import { Cluster } from '../../src/upstream/cluster.ts';
+import { Cluster, type ClusterOptions } from '../../src/upstream/cluster.ts';
+import type { ClusterEvent } from '../../src/upstream/events.ts';
 import type { NodeAddress } from '../../src/upstream/node.ts';
 import { Arrivals } from './arrivals.ts';
 import { until } from './deadline.ts';
@@ -23,14 +24,17 @@ export interface StandOptions {
   readonly timeouts?: Partial<ProxyOptions['timeouts']> & { readonly connect?: number };
   readonly limits?: Partial<ProxyOptions['limits']>;
   readonly preflight?: Partial<ProxyOptions['preflight']>;
-  readonly ejection?: { readonly baseTime: number; readonly maxTime: number };
+  readonly ejection?: Partial<ClusterOptions['ejection']>;
+  readonly pool?: Partial<ClusterOptions['pool']>;
+  readonly host?: ClusterOptions['host'];
+  readonly dns?: ClusterOptions['dns'];
+  readonly resolver?: ClusterOptions['resolver'];
   readonly trust?: Trust;
   /** Undefined: every request passes. */
   readonly judge?: ProxyOptions['judge'];
   /** The nodes of more clusters, by name. */
   readonly clusters?: Readonly<Record<string, readonly (number | NodeAddress)[]>>;
   readonly maxConnections?: number;
-  readonly maxIdlePerNode?: number;
 }
 
 const MIB = 1024 * 1024;
@@ -78,6 +82,8 @@ export class Stand {
   readonly secure: Transport;
   /** Every record, in the order in which the exchanges ended. */
   readonly exchanges: Exchange[] = [];
+  /** What the clusters told, in order. */
+  readonly events: ClusterEvent[] = [];
   readonly #arrived = new Arrivals<Exchange>();
   readonly #clients: RawPeer[] = [];
 
@@ -91,8 +97,12 @@ export class Stand {
       new Cluster({
         name,
         nodes: nodes.map((node) => (typeof node === 'number' ? nodeAt(node) : node)),
-        pool: { maxIdlePerNode: options.maxIdlePerNode ?? 16, idleTimeout: 60_000 },
-        ejection: options.ejection ?? { baseTime: 100, maxTime: 1000 },
+        host: options.host ?? 'client',
+        pool: { maxIdlePerNode: 16, idleTimeout: 60_000, maxAge: Number.POSITIVE_INFINITY, ...options.pool },
+        ejection: { baseTime: 100, maxTime: 1000, failures: 5, maxPercent: 50, ...options.ejection },
+        dns: options.dns ?? { refresh: 60_000 },
+        resolver: options.resolver,
+        onEvent: (event) => this.events.push(event),
         dial: { plain: transport, secure: this.secure, timeout: timeouts?.connect ?? 1000, socket: sockets },
       });
     this.cluster = openCluster('test', options.nodes);
