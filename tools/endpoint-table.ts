@@ -9,9 +9,11 @@ import { fits, openSearchGroups } from './endpoint-groups.ts';
 import { narrowerNames, touchesNoIndex } from './endpoint-indices.ts';
 import { type EndpointRow, groupByRule, namesIndices, type Route, shape, worse } from './endpoint-row.ts';
 import { readOpenSearch } from './opensearch-client.ts';
+import { readRegistered, withRegistered } from './server-routes.ts';
 
 const file = (path: string): URL => new URL(`../${path}`, import.meta.url);
 const schemaFile = file('node_modules/@elastic/request-converter/dist/schema.json');
+const registeredFolder = file('test/fixtures/server-routes/');
 const clientFolder = file('node_modules/@opensearch-project/opensearch/api/');
 
 export const tableFile = file('src/policy/endpoint-table.ts');
@@ -28,7 +30,8 @@ export function readEndpoints(): readonly EndpointRow[] {
     for (const route of theirs.routes) share(rows, owners.get(shape(route)));
     if (own.length > 0) rows.set(theirs.name, merged(rows.get(theirs.name), { ...theirs, routes: own }));
   }
-  const all = [...rows.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+  const registered = readRegistered(registeredFolder);
+  const all = withRegistered([...rows.values()], registered).toSorted((a, b) => (a.name < b.name ? -1 : 1));
   verify(all);
   return all;
 }
@@ -55,15 +58,20 @@ function merged(known: EndpointRow | undefined, own: Omit<EndpointRow, 'group'>)
   };
 }
 
+/** Literals that an index could be called by; the servers' literals win all the same. */
+const notReserved: ReadonlySet<string> = new Set(['favicon.ico', 'views']);
+
 /** What the lookup and the decisions rely on. */
 function verify(rows: readonly EndpointRow[]): void {
   const seen = new Map<string, string>();
   for (const row of rows) {
     for (const route of row.routes) {
       const segments = route.path.split('/').slice(1);
-      // A literal never needs an escape, and no index can be called as the first of them.
-      const plain = segments.every((segment) => /^([\w-]*|\{\w+\}|<\w+>)$/.test(segment));
-      if (!plain || !/^([_<]|$)/.test(segments[0] ?? '')) throw new Error(`${row.name} has ${route.path}`);
+      // A literal never needs an escape, and no index can be called as the first of them, but for these two.
+      const plain = segments.every((segment) => /^([\w.-]*|\{\w+\}|<\w+>)$/.test(segment));
+      const first = segments[0] ?? '';
+      if (!plain || !(/^([_<]|$)/.test(first) || notReserved.has(first)))
+        throw new Error(`${row.name} has ${route.path}`);
       const owner = `${row.name} ${indexPositions(route)}`;
       const other = seen.get(shape(route)) ?? owner;
       if (other !== owner) throw new Error(`${shape(route)} is ${other} as well as ${owner}`);

@@ -22,7 +22,7 @@ autoscaling.delete_autoscaling_policy cluster-admin elasticsearch - DELETE /_aut
 autoscaling.get_autoscaling_capacity monitor elasticsearch - GET /_autoscaling/capacity
 autoscaling.get_autoscaling_policy monitor elasticsearch - GET /_autoscaling/policy/{name}
 autoscaling.put_autoscaling_policy cluster-admin elasticsearch - PUT /_autoscaling/policy/{name}
-bulk write both indices,body,ndjson POST|PUT /_bulk POST|PUT /<index>/_bulk
+bulk write both indices,body,ndjson POST|PUT /_bulk POST|PUT /<index>/_bulk POST|PUT /<index>/{type}/_bulk
 bulk_stream write opensearch indices,body,ndjson POST|PUT /<index>/_bulk/stream POST|PUT /_bulk/stream
 cancel_reindex write elasticsearch - POST /_reindex/{task_id}/_cancel
 capabilities monitor elasticsearch - GET /_capabilities
@@ -76,7 +76,7 @@ cluster.allocation_explain monitor both indices,body GET|POST /_cluster/allocati
 cluster.delete_component_template manage both - DELETE /_component_template/{name}
 cluster.delete_decommission_awareness cluster-admin opensearch - DELETE /_cluster/decommission/awareness
 cluster.delete_voting_config_exclusions cluster-admin both - DELETE /_cluster/voting_config_exclusions
-cluster.delete_weighted_routing cluster-admin opensearch body DELETE /_cluster/routing/awareness/weights
+cluster.delete_weighted_routing cluster-admin opensearch body DELETE /_cluster/routing/awareness/weights DELETE /_cluster/routing/awareness/{attribute}/weights
 cluster.exists_component_template monitor both - HEAD /_component_template/{name}
 cluster.get_component_template monitor both - GET /_component_template GET /_component_template/{name}
 cluster.get_decommission_awareness monitor opensearch - GET /_cluster/decommission/awareness/{awareness_attribute_name}/_status
@@ -85,7 +85,7 @@ cluster.get_weighted_routing monitor opensearch - GET /_cluster/routing/awarenes
 cluster.health monitor both indices GET /_cluster/health GET /_cluster/health/<index>
 cluster.info monitor elasticsearch - GET /_info/{target}
 cluster.pending_tasks monitor both - GET /_cluster/pending_tasks
-cluster.post_voting_config_exclusions cluster-admin both - POST /_cluster/voting_config_exclusions
+cluster.post_voting_config_exclusions cluster-admin both - POST /_cluster/voting_config_exclusions POST /_cluster/voting_config_exclusions/{node_name}
 cluster.put_component_template manage both body POST|PUT /_component_template/{name}
 cluster.put_decommission_awareness cluster-admin opensearch - PUT /_cluster/decommission/awareness/{awareness_attribute_name}/{awareness_attribute_value}
 cluster.put_settings cluster-admin both - PUT /_cluster/settings
@@ -128,13 +128,13 @@ connector.update_pipeline manage elasticsearch - PUT /_connector/{connector_id}/
 connector.update_scheduling manage elasticsearch - PUT /_connector/{connector_id}/_scheduling
 connector.update_service_type manage elasticsearch - PUT /_connector/{connector_id}/_service_type
 connector.update_status manage elasticsearch - PUT /_connector/{connector_id}/_status
-count read both indices GET|POST /_count GET|POST /<index>/_count
-create write both indices POST|PUT /<index>/_create/{id}
+count read both indices GET|POST /_count GET|POST /<index>/_count GET|POST /<index>/{type}/_count
+create write both indices POST|PUT /<index>/_create/{id} POST|PUT /<index>/{type}/{id}/_create
 create_pit read opensearch indices POST /<index>/_search/point_in_time
 dangling_indices.delete_dangling_index cluster-admin both - DELETE /_dangling/{index_uuid}
 dangling_indices.import_dangling_index cluster-admin both - POST /_dangling/{index_uuid}
 dangling_indices.list_dangling_indices monitor both - GET /_dangling
-delete write both indices DELETE /<index>/_doc/{id}
+delete write both indices DELETE /<index>/_doc/{id} DELETE /<index>/{type}/{id}
 delete_all_pits manage opensearch body DELETE /_search/point_in_time/_all
 delete_by_query write both indices POST /<index>/_delete_by_query
 delete_by_query_rethrottle write both - POST /_delete_by_query/{task_id}/_rethrottle
@@ -159,9 +159,10 @@ esql.get_view monitor elasticsearch indices GET /_query/view GET /_query/view/<n
 esql.list_queries read elasticsearch body GET /_query/queries
 esql.put_view manage elasticsearch indices,body PUT /_query/view/<name>
 esql.query read elasticsearch body POST /_query
-exists read both indices HEAD /<index>/_doc/{id}
-exists_source read both indices HEAD /<index>/_source/{id}
-explain read both indices GET|POST /<index>/_explain/{id}
+exists read both indices HEAD /<index>/_doc/{id} HEAD /<index>/{type}/{id}
+exists_source read both indices HEAD /<index>/_source/{id} HEAD /<index>/{type}/{id}/_source
+explain read both indices GET|POST /<index>/_explain/{id} GET|POST /<index>/{type}/{id}/_explain
+favicon monitor both - GET /favicon.ico
 features.get_features monitor elasticsearch - GET /_features
 features.reset_features cluster-admin elasticsearch - POST /_features/_reset
 field_caps read both indices GET|POST /_field_caps GET|POST /<index>/_field_caps
@@ -188,13 +189,13 @@ geospatial.get_ip2geo_datasource monitor opensearch - GET /_plugins/geospatial/i
 geospatial.get_upload_stats monitor opensearch - GET /_plugins/geospatial/_upload/stats
 geospatial.put_ip2geo_datasource manage opensearch body PUT /_plugins/geospatial/ip2geo/datasource/{name}
 geospatial.put_ip2geo_datasource_settings manage opensearch body PUT /_plugins/geospatial/ip2geo/datasource/{name}/_settings
-get read both indices GET /<index>/_doc/{id}
+get read both indices GET /<index>/_doc/{id} GET /<index>/{type}/{id}
 get_all_pits manage opensearch - GET /_search/point_in_time/_all
 get_reindex monitor elasticsearch - GET /_reindex/{task_id}
 get_script monitor both - GET /_scripts/{id}
 get_script_context monitor both - GET /_script_context
 get_script_languages monitor both - GET /_script_language
-get_source read both indices GET /<index>/_source/{id}
+get_source read both indices GET /<index>/_source/{id} GET /<index>/{type}/{id}/_source
 graph.explore read elasticsearch indices GET|POST /<index>/_graph/explore
 health_report monitor elasticsearch - GET /_health_report GET /_health_report/{feature}
 ilm.delete_lifecycle manage elasticsearch - DELETE /_ilm/policy/{policy}
@@ -208,18 +209,18 @@ ilm.remove_policy manage elasticsearch indices POST /<index>/_ilm/remove
 ilm.retry manage elasticsearch indices POST /<index>/_ilm/retry
 ilm.start cluster-admin elasticsearch - POST /_ilm/start
 ilm.stop cluster-admin elasticsearch - POST /_ilm/stop
-index write both indices POST|PUT /<index>/_doc/{id} POST /<index>/_doc
+index write both indices POST|PUT /<index>/_doc/{id} POST /<index>/_doc POST /<index>/{type} POST|PUT /<index>/{type}/{id}
 indices.add_block manage both indices PUT /<index>/_block/{block}
 indices.analyze monitor both indices GET|POST /_analyze GET|POST /<index>/_analyze
 indices.cancel_migrate_reindex manage elasticsearch indices POST /_migration/reindex/<index>/_cancel
 indices.clear_cache manage both indices POST /_cache/clear POST /<index>/_cache/clear
 indices.clone manage both indices,body POST|PUT /<index>/_clone/<target>
-indices.close manage both indices POST /<index>/_close
+indices.close manage both indices POST /<index>/_close POST /_close
 indices.create manage both indices,body PUT /<index>
 indices.create_data_stream manage both indices PUT /_data_stream/<name>
 indices.create_from manage elasticsearch indices POST|PUT /_create_from/<source>/<dest>
 indices.data_streams_stats monitor both indices GET /_data_stream/_stats GET /_data_stream/<name>/_stats
-indices.delete manage both indices DELETE /<index>
+indices.delete manage both indices DELETE /<index> DELETE /
 indices.delete_alias manage both indices DELETE /<index>/_alias/<name> DELETE /<index>/_aliases/<name>
 indices.delete_data_lifecycle manage elasticsearch indices DELETE /_data_stream/<name>/_lifecycle
 indices.delete_data_stream manage both indices DELETE /_data_stream/<name>
@@ -229,40 +230,40 @@ indices.delete_template manage both - DELETE /_template/{name}
 indices.disk_usage manage elasticsearch indices POST /<index>/_disk_usage
 indices.downsample manage elasticsearch indices POST /<index>/_downsample/<target_index>
 indices.exists monitor both indices HEAD /<index>
-indices.exists_alias monitor both indices HEAD /_alias/<name> HEAD /<index>/_alias/<name>
+indices.exists_alias monitor both indices HEAD /_alias/<name> HEAD /<index>/_alias/<name> HEAD /<index>/_alias
 indices.exists_index_template monitor both - HEAD /_index_template/{name}
 indices.exists_template monitor both - HEAD /_template/{name}
 indices.explain_data_lifecycle monitor elasticsearch indices GET /<index>/_lifecycle/explain
 indices.field_usage_stats monitor elasticsearch indices GET /<index>/_field_usage_stats
-indices.flush manage both indices GET|POST /_flush GET|POST /<index>/_flush
+indices.flush manage both indices GET|POST /_flush GET|POST /<index>/_flush GET|POST /_flush/synced GET|POST /<index>/_flush/synced
 indices.forcemerge manage both indices POST /_forcemerge POST /<index>/_forcemerge
 indices.get monitor both indices GET /<index>
-indices.get_alias monitor both indices GET /_alias GET /_alias/<name> GET /<index>/_alias/<name> GET /<index>/_alias
+indices.get_alias monitor both indices GET /_alias GET /_alias/<name> GET /<index>/_alias/<name> GET /<index>/_alias GET /_aliases
 indices.get_data_lifecycle monitor elasticsearch indices GET /_data_stream/<name>/_lifecycle
 indices.get_data_lifecycle_stats monitor elasticsearch - GET /_lifecycle/stats
 indices.get_data_stream monitor both indices GET /_data_stream GET /_data_stream/<name>
 indices.get_data_stream_mappings monitor elasticsearch indices GET /_data_stream/<name>/_mappings
 indices.get_data_stream_options monitor elasticsearch indices GET /_data_stream/<name>/_options
 indices.get_data_stream_settings monitor elasticsearch indices GET /_data_stream/<name>/_settings
-indices.get_field_mapping monitor both indices GET /_mapping/field/{fields} GET /<index>/_mapping/field/{fields}
+indices.get_field_mapping monitor both indices GET /_mapping/field/{fields} GET /<index>/_mapping/field/{fields} GET /_mapping/{type}/field/{fields} GET /<index>/_mapping/{type}/field/{fields} GET /<index>/{type}/_mapping/field/{fields}
 indices.get_index_template monitor both - GET /_index_template GET /_index_template/{name}
-indices.get_mapping monitor both indices GET /_mapping GET /<index>/_mapping
+indices.get_mapping monitor both indices GET /_mapping GET /<index>/_mapping GET /_mapping/{type} GET /_mappings GET|HEAD /<index>/_mapping/{type} GET /<index>/_mappings GET /<index>/_mappings/{type} GET /<index>/{type}/_mapping
 indices.get_migrate_reindex_status monitor elasticsearch indices GET /_migration/reindex/<index>/_status
-indices.get_settings monitor both indices GET /_settings GET /<index>/_settings GET /<index>/_settings/{name} GET /_settings/{name}
+indices.get_settings monitor both indices GET /_settings GET /<index>/_settings GET /<index>/_settings/{name} GET /_settings/{name} GET /<index>/_setting/{name}
 indices.get_template monitor both - GET /_template GET /_template/{name}
 indices.get_upgrade monitor opensearch indices GET /<index>/_upgrade GET /_upgrade
 indices.migrate_reindex manage elasticsearch body POST /_migration/reindex
 indices.migrate_to_data_stream manage elasticsearch indices POST /_data_stream/_migrate/<name>
 indices.modify_data_stream manage both body POST /_data_stream/_modify
-indices.open manage both indices POST /<index>/_open
+indices.open manage both indices POST /<index>/_open POST /_open
 indices.promote_data_stream manage elasticsearch indices POST /_data_stream/_promote/<name>
-indices.put_alias manage both indices,body POST|PUT /<index>/_alias/<name> POST|PUT /<index>/_aliases/<name> POST /<index>/_alias PUT /_alias/<name> POST /_alias
+indices.put_alias manage both indices,body POST|PUT /<index>/_alias/<name> POST|PUT /<index>/_aliases/<name> POST|PUT /<index>/_alias POST|PUT /_alias/<name> POST|PUT /_alias POST|PUT /_aliases/<name> PUT /<index>/_aliases
 indices.put_data_lifecycle manage elasticsearch indices PUT /_data_stream/<name>/_lifecycle
 indices.put_data_stream_mappings manage elasticsearch indices PUT /_data_stream/<name>/_mappings
 indices.put_data_stream_options manage elasticsearch indices PUT /_data_stream/<name>/_options
 indices.put_data_stream_settings manage elasticsearch indices PUT /_data_stream/<name>/_settings
 indices.put_index_template manage both body POST|PUT /_index_template/{name}
-indices.put_mapping manage both indices POST|PUT /<index>/_mapping
+indices.put_mapping manage both indices POST|PUT /<index>/_mapping POST|PUT /_mapping/{type} POST|PUT /_mappings/{type} POST|PUT /<index>/_mapping/{type} POST|PUT /<index>/_mappings POST|PUT /<index>/_mappings/{type} POST|PUT /<index>/{type}/_mapping POST|PUT /<index>/{type}/_mappings
 indices.put_settings manage both indices PUT /_settings PUT /<index>/_settings
 indices.put_template manage both body POST|PUT /_template/{name}
 indices.recovery monitor both indices GET /_recovery GET /<index>/_recovery
@@ -272,6 +273,7 @@ indices.remove_block manage elasticsearch indices DELETE /<index>/_block/{block}
 indices.resolve_cluster monitor elasticsearch indices GET /_resolve/cluster GET /_resolve/cluster/<name>
 indices.resolve_index monitor both indices GET|POST /_resolve/index/<name>
 indices.rollover manage both indices,body POST /<alias>/_rollover POST /<alias>/_rollover/<new_index>
+indices.scale manage opensearch indices POST /<index>/_scale
 indices.segments monitor both indices GET /_segments GET /<index>/_segments
 indices.shard_stores monitor both indices GET /_shard_stores GET /<index>/_shard_stores
 indices.shrink manage both indices,body POST|PUT /<index>/_shrink/<target>
@@ -281,7 +283,7 @@ indices.split manage both indices,body POST|PUT /<index>/_split/<target>
 indices.stats monitor both indices GET /_stats GET /_stats/{metric} GET /<index>/_stats GET /<index>/_stats/{metric}
 indices.update_aliases manage both body POST /_aliases
 indices.upgrade manage opensearch indices POST /<index>/_upgrade POST /_upgrade
-indices.validate_query read both indices GET|POST /_validate/query GET|POST /<index>/_validate/query
+indices.validate_query read both indices GET|POST /_validate/query GET|POST /<index>/_validate/query GET|POST /<index>/{type}/_validate/query
 inference.chat_completion_unified read elasticsearch - POST /_inference/chat_completion/{inference_id}/_stream
 inference.completion read elasticsearch - POST /_inference/completion/{inference_id}
 inference.delete manage elasticsearch - DELETE /_inference/{inference_id} DELETE /_inference/{task_type}/{inference_id}
@@ -370,7 +372,7 @@ ltr.search_models monitor opensearch - GET /_ltr/{store}/_model GET /_ltr/_model
 ltr.stats monitor opensearch - GET /_plugins/_ltr/{node_id}/stats/{stat} GET /_plugins/_ltr/stats/{stat} GET /_plugins/_ltr/{node_id}/stats GET /_plugins/_ltr/stats
 ltr.update_feature manage opensearch body POST /_ltr/{store}/_feature/{id} POST /_ltr/_feature/{id}
 ltr.update_featureset manage opensearch body POST /_ltr/{store}/_featureset/{id} POST /_ltr/_featureset/{id}
-mget read both indices,body GET|POST /_mget GET|POST /<index>/_mget
+mget read both indices,body GET|POST /_mget GET|POST /<index>/_mget GET|POST /<index>/{type}/_mget
 migration.deprecations monitor elasticsearch indices GET /_migration/deprecations GET /<index>/_migration/deprecations
 migration.get_feature_upgrade_status monitor elasticsearch - GET /_migration/system_features
 migration.post_feature_upgrade cluster-admin elasticsearch - POST /_migration/system_features
@@ -522,14 +524,16 @@ ml.upload_model manage opensearch body POST /_plugins/_ml/models/_upload
 ml.validate monitor elasticsearch body POST /_ml/anomaly_detectors/_validate
 ml.validate_detector monitor elasticsearch - POST /_ml/anomaly_detectors/_validate/detector
 monitoring.bulk write elasticsearch body,ndjson POST|PUT /_monitoring/bulk
-msearch read both indices,body,ndjson GET|POST /_msearch GET|POST /<index>/_msearch
+msearch read both indices,body,ndjson GET|POST /_msearch GET|POST /<index>/_msearch GET|POST /<index>/{type}/_msearch
 msearch_template read both indices,body,ndjson GET|POST /_msearch/template GET|POST /<index>/_msearch/template
-mtermvectors read both indices,body GET|POST /_mtermvectors GET|POST /<index>/_mtermvectors
+mtermvectors read both indices,body GET|POST /_mtermvectors GET|POST /<index>/_mtermvectors GET|POST /<index>/{type}/_mtermvectors
 neural.stats monitor opensearch - GET /_plugins/_neural/{node_id}/stats/{stat} GET /_plugins/_neural/stats/{stat} GET /_plugins/_neural/{node_id}/stats GET /_plugins/_neural/stats
 nodes.clear_repositories_metering_archive cluster-admin elasticsearch - DELETE /_nodes/{node_id}/_repositories_metering/{max_archive_version}
 nodes.get_repositories_metering_info monitor elasticsearch - GET /_nodes/{node_id}/_repositories_metering
-nodes.hot_threads monitor both - GET /_nodes/hot_threads GET /_nodes/{node_id}/hot_threads
-nodes.info monitor both - GET /_nodes GET /_nodes/{node_id} GET /_nodes/{node_id}/{metric}
+nodes.hot_threads monitor both - GET /_nodes/hot_threads GET /_nodes/{node_id}/hot_threads GET /_cluster/nodes/hot_threads GET /_cluster/nodes/hotthreads GET /_cluster/nodes/{nodeId}/hot_threads GET /_cluster/nodes/{nodeId}/hotthreads GET /_nodes/hotthreads GET /_nodes/{nodeId}/hotthreads
+nodes.info monitor both - GET /_nodes GET /_nodes/{node_id} GET /_nodes/{node_id}/{metric} GET /_nodes/{nodeId}/info/{metrics}
+nodes.prune_block_cache cluster-admin opensearch - POST /_blockcache/prune
+nodes.prune_file_cache cluster-admin opensearch - POST /_filecache/prune
 nodes.reload_secure_settings cluster-admin both - POST /_nodes/reload_secure_settings POST /_nodes/{node_id}/reload_secure_settings
 nodes.stats monitor both - GET /_nodes/stats GET /_nodes/{node_id}/stats GET /_nodes/stats/{metric} GET /_nodes/{node_id}/stats/{metric} GET /_nodes/stats/{metric}/{index_metric} GET /_nodes/{node_id}/stats/{metric}/{index_metric}
 nodes.usage monitor both - GET /_nodes/usage GET /_nodes/{node_id}/usage GET /_nodes/usage/{metric} GET /_nodes/{node_id}/usage/{metric}
@@ -549,7 +553,7 @@ observability.get_localstats monitor opensearch - GET /_plugins/_observability/_
 observability.get_object read opensearch body GET /_plugins/_observability/object/{object_id}
 observability.list_objects read opensearch body GET /_plugins/_observability/object
 observability.update_object manage opensearch body PUT /_plugins/_observability/object/{object_id}
-open_point_in_time read elasticsearch indices POST /<index>/_pit
+open_point_in_time read elasticsearch indices POST /<index>/_pit POST /_pit
 ping monitor both - HEAD /
 ppl.explain read opensearch body POST /_plugins/_ppl/_explain
 ppl.get_stats monitor opensearch - GET /_plugins/_ppl/stats
@@ -582,7 +586,9 @@ query_rules.test manage elasticsearch - POST /_query_rules/{ruleset_id}/_test
 rank_eval read both indices GET|POST /_rank_eval GET|POST /<index>/_rank_eval
 reindex write both body POST /_reindex
 reindex_rethrottle write both - POST /_reindex/{task_id}/_rethrottle
+remote_store.metadata monitor opensearch indices GET /_remotestore/metadata/<index> GET /_remotestore/metadata/<index>/{shard_id}
 remote_store.restore cluster-admin opensearch body POST /_remotestore/_restore
+remote_store.stats monitor opensearch indices GET /_remotestore/stats/<index> GET /_remotestore/stats/<index>/{shard_id}
 render_search_template read both - GET|POST /_render/template GET|POST /_render/template/{id}
 replication.autofollow_stats monitor opensearch - GET /_plugins/_replication/autofollow_stats
 replication.create_replication_rule manage opensearch body POST /_plugins/_replication/_autofollow
@@ -611,7 +617,7 @@ rollups.start manage opensearch - POST /_plugins/_rollup/jobs/{id}/_start
 rollups.stop manage opensearch - POST /_plugins/_rollup/jobs/{id}/_stop
 scripts_painless_execute cluster-admin both body GET|POST /_scripts/painless/_execute
 scroll read both body GET|POST /_search/scroll GET|POST /_search/scroll/{scroll_id}
-search read both indices GET|POST /_search GET|POST /<index>/_search
+search read both indices GET|POST /_search GET|POST /<index>/_search GET|POST /<index>/{type}/_search
 search_application.delete manage elasticsearch - DELETE /_application/search_application/{name}
 search_application.delete_behavioral_analytics manage elasticsearch - DELETE /_application/analytics/{name}
 search_application.get monitor elasticsearch - GET /_application/search_application/{name}
@@ -824,7 +830,7 @@ snapshot.get_repository monitor both - GET /_snapshot GET /_snapshot/{repository
 snapshot.repository_analyze cluster-admin elasticsearch - POST /_snapshot/{repository}/_analyze
 snapshot.repository_verify_integrity cluster-admin elasticsearch - POST /_snapshot/{repository}/_verify_integrity
 snapshot.restore cluster-admin both body POST /_snapshot/{repository}/{snapshot}/_restore
-snapshot.status monitor both - GET /_snapshot/_status GET /_snapshot/{repository}/_status GET /_snapshot/{repository}/{snapshot}/_status
+snapshot.status monitor both - GET /_snapshot/_status GET /_snapshot/{repository}/_status GET /_snapshot/{repository}/{snapshot}/_status GET /_snapshot/{repository}/{snapshot}/{index}/_status
 snapshot.verify_repository cluster-admin both - POST /_snapshot/{repository}/_verify
 sql.clear_cursor read elasticsearch body POST /_sql/close
 sql.close read opensearch body POST /_plugins/_sql/close
@@ -853,7 +859,7 @@ tasks.delete cluster-admin opensearch - DELETE /_tasks/{task_id}
 tasks.get monitor both - GET /_tasks/{task_id}
 tasks.list monitor both - GET /_tasks
 terms_enum read elasticsearch indices GET|POST /<index>/_terms_enum
-termvectors read both indices,body GET|POST /<index>/_termvectors/{id} GET|POST /<index>/_termvectors
+termvectors read both indices,body GET|POST /<index>/_termvectors/{id} GET|POST /<index>/_termvectors GET|POST /<index>/{type}/_termvectors GET|POST /<index>/{type}/{id}/_termvectors
 text_structure.find_field_structure read elasticsearch indices GET /_text_structure/find_field_structure
 text_structure.find_message_structure monitor elasticsearch - GET|POST /_text_structure/find_message_structure
 text_structure.find_structure monitor elasticsearch ndjson POST /_text_structure/find_structure
@@ -880,9 +886,15 @@ transforms.search monitor opensearch - GET /_plugins/_transform
 transforms.start manage opensearch - POST /_plugins/_transform/{id}/_start
 transforms.stop manage opensearch - POST /_plugins/_transform/{id}/_stop
 ubi.initialize manage opensearch - POST /_plugins/ubi/initialize
-update write both indices POST /<index>/_update/{id}
+update write both indices POST /<index>/_update/{id} POST /<index>/{type}/{id}/_update
 update_by_query write both indices POST /<index>/_update_by_query
 update_by_query_rethrottle write both - POST /_update_by_query/{task_id}/_rethrottle
+views.create manage opensearch body POST /views
+views.delete manage opensearch body DELETE /views/{view_name}
+views.get manage opensearch body GET /views/{view_name}
+views.list manage opensearch body GET /views
+views.search read opensearch body GET|POST /views/{view_name}/_search
+views.update manage opensearch body PUT /views/{view_name}
 watcher.ack_watch manage elasticsearch - POST|PUT /_watcher/watch/{watch_id}/_ack POST|PUT /_watcher/watch/{watch_id}/_ack/{action_id}
 watcher.activate_watch manage elasticsearch - POST|PUT /_watcher/watch/{watch_id}/_activate
 watcher.deactivate_watch manage elasticsearch - POST|PUT /_watcher/watch/{watch_id}/_deactivate
@@ -899,6 +911,7 @@ watcher.update_settings cluster-admin elasticsearch - PUT /_watcher/settings
 wlm.create_query_group cluster-admin opensearch body PUT /_wlm/query_group
 wlm.delete_query_group cluster-admin opensearch - DELETE /_wlm/query_group/{name}
 wlm.get_query_group monitor opensearch - GET /_wlm/query_group/{name} GET /_wlm/query_group
+wlm.stats monitor opensearch - GET /_list/wlm_stats GET /_list/wlm_stats/stats/{workloadGroupId} GET /_list/wlm_stats/{nodeId}/stats GET /_list/wlm_stats/{nodeId}/stats/{workloadGroupId} GET /_wlm/stats GET /_wlm/stats/{workloadGroupId} GET /_wlm/{nodeId}/stats GET /_wlm/{nodeId}/stats/{workloadGroupId}
 wlm.update_query_group cluster-admin opensearch body PUT /_wlm/query_group/{name}
 xpack.info monitor elasticsearch - GET /_xpack
 xpack.usage monitor elasticsearch - GET /_xpack/usage

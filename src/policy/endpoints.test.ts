@@ -153,9 +153,8 @@ const unknown: [method: string, path: string][] = [
   ['POST', '/_bulk;x=y'],
   ['POST', '/logs/_bulk/'.concat('x')],
   ['GET', '/_no_such_endpoint'],
-  ['POST', '/logs/type/_bulk'],
-  ['PUT', '/logs/type/1'],
-  ['GET', '/logs/type/_search'],
+  ['POST', '/logs/_type/1'],
+  ['GET', '/logs/type'],
   ['DELETE', '/logs/_search'],
   ['DELETE', '/_cat/indices'],
   ['OPTIONS', '/_search'],
@@ -169,13 +168,34 @@ const unknown: [method: string, path: string][] = [
   ['GET', '/favicon.ico/x'],
 ];
 
-test('what no table lists is unknown: other case, other methods, URLs with types, indices called as endpoints', () => {
+test('what no table lists is unknown: other case, other methods, indices called as endpoints', () => {
   for (const [method, path] of unknown) {
     assert.equal(match(method, path).endpoint, unknownEndpoint, `${method} ${path}`);
   }
   const star = readPath('*');
   assert.ok(!('code' in star));
   assert.equal(findEndpoint('OPTIONS', star).endpoint, unknownEndpoint);
+});
+
+test('what servers register and no client asks for is the endpoint that it does', () => {
+  assert.deepEqual(find('DELETE', '/'), ['indices.delete']);
+  assert.deepEqual(find('POST', '/_close'), ['indices.close']);
+  assert.deepEqual(find('PUT', '/secret/_mappings'), ['indices.put_mapping', 'secret']);
+  assert.deepEqual(find('GET', '/_aliases'), ['indices.get_alias']);
+  assert.deepEqual(find('PUT', '/_aliases/secret'), ['indices.put_alias', 'secret']);
+  assert.deepEqual(find('GET', '/_nodes/hotthreads'), ['nodes.hot_threads']);
+  assert.deepEqual(find('GET', '/views'), ['views.list']);
+  assert.deepEqual(find('GET', '/views/mine/_search'), ['views.search']);
+});
+
+test('the typed URLs of Elasticsearch 7 are the endpoints without a type', () => {
+  assert.deepEqual(find('POST', '/logs/type/_bulk'), ['bulk', 'logs']);
+  assert.deepEqual(find('PUT', '/logs/type/1'), ['index', 'logs']);
+  assert.deepEqual(find('POST', '/logs/type'), ['index', 'logs']);
+  assert.deepEqual(find('DELETE', '/logs/type/1'), ['delete', 'logs']);
+  assert.deepEqual(find('POST', '/logs/type/1/_update'), ['update', 'logs']);
+  assert.deepEqual(find('GET', '/logs,secret/type/_search'), ['search', 'logs,secret']);
+  assert.deepEqual(find('PUT', '/logs/_mapping/type'), ['indices.put_mapping', 'logs']);
 });
 
 test('HEAD is an endpoint of its own where the servers have one, and else that of GET', () => {

@@ -42,6 +42,8 @@ interface Route {
   readonly endpoint: Endpoint;
   /** The segments that name indices. */
   readonly indices: readonly number[];
+  /** The segment that is a type, of Elasticsearch 7's typed URLs. */
+  readonly type: number | undefined;
 }
 
 interface Node {
@@ -83,7 +85,7 @@ function find(node: Node, segments: readonly string[], at: number, method: strin
   const segment = segments[at];
   if (segment === undefined) {
     const route = node.routes.get(method);
-    return route?.indices.every((place) => mayNameIndices(segments[place] ?? '')) ? route : undefined;
+    return route !== undefined && names(route, segments) ? route : undefined;
   }
   const literal = node.literals.get(segment);
   const found = literal === undefined ? undefined : find(literal, segments, at + 1, method);
@@ -104,6 +106,13 @@ const underscore = 0x5f;
 const keyword = /^_[a-z_]+$/;
 /** Values of parameters that look so, and are no segment of any URL. */
 const plainWords: ReadonlySet<string> = new Set(['_all', '_local', '_master', '_cluster_manager']);
+
+/** Whether the segments can be the indices and the type that the route has there. */
+function names({ indices, type }: Route, segments: readonly string[]): boolean {
+  // Elasticsearch 7 takes no other type that begins so than `_doc`, which is a literal of the table.
+  if (type !== undefined && segments[type]?.charCodeAt(0) === underscore) return false;
+  return indices.every((place) => mayNameIndices(segments[place] ?? ''));
+}
 
 function mayNameIndices(segment: string): boolean {
   return segment.charCodeAt(0) !== underscore || segment === '_all' || segment.startsWith('_all,');
@@ -134,9 +143,10 @@ function readLine(line: string, id: number): Endpoint {
 function addRoute(endpoint: Endpoint, methods: readonly string[], url: readonly string[]): void {
   const segments = url[0] === '' ? [] : url;
   const indices = segments.flatMap((segment, at) => (segment.startsWith('<') ? [at] : []));
+  const type = segments.includes('{type}') ? segments.indexOf('{type}') : undefined;
   let node = trie;
   for (const segment of segments) node = child(node, segment);
-  for (const method of methods) node.routes.set(method, { endpoint, indices });
+  for (const method of methods) node.routes.set(method, { endpoint, indices, type });
 }
 
 function child(node: Node, segment: string): Node {

@@ -6,10 +6,12 @@ import { endingCases } from './cases/endings.ts';
 import { expectCases } from './cases/expect.ts';
 import { indexExpressionCases } from './cases/index-expressions.ts';
 import { readCases } from './cases/read.ts';
+import { routeCases } from './cases/routes.ts';
 import { shippedExampleCases } from './cases/shipped-example.ts';
 import { onStage } from './stage.ts';
 
 onStage('opensearch', { title: 'with a limit of 100 MB', heap: '2g' }, (stage) => {
+  routeCases(stage);
   bulkCases(stage);
   readCases(stage);
   crowdCases(stage);

@@ -1,6 +1,6 @@
 /** Starts and stops one real search server, a single node on ports of its own. */
 import { randomUUID } from 'node:crypto';
-import { readdirSync, rmSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { freePorts, startChild, untilReady } from '../support/child.ts';
 import { cached, here } from './cache.ts';
@@ -19,6 +19,8 @@ export interface SearchServer {
   readonly version: string;
   /** Such as `http://127.0.0.1:9200`. */
   readonly url: string;
+  /** The routes that it has registered: method, path and the name of the handler, a line each. */
+  readonly routes: string;
   stop(): Promise<void>;
 }
 
@@ -75,6 +77,7 @@ export async function startServer(options: ServerOptions): Promise<SearchServer>
     name: options.name,
     version: kind.version,
     url,
+    routes: readFileSync(path.join(home, 'routes.txt'), 'utf8'),
     stop: async () => {
       child.process.stdin?.end();
       await child.end(10_000);

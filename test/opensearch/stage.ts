@@ -41,6 +41,12 @@ export class Stage {
     return this.#server.url;
   }
 
+  /** What the server has registered, and which server it is. */
+  get registered(): { readonly server: string; readonly routes: string } {
+    if (!this.#server) throw new Error('the stage is not up');
+    return { server: this.#server.name, routes: this.#server.routes };
+  }
+
   /** Runs `body` with a new index, made and deleted behind the proxy's back. */
   async withIndex<T>(body: (index: string) => Promise<T>): Promise<T> {
     const index = `parcels-${++this.#indices}`;

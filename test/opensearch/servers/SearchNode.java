@@ -1,5 +1,7 @@
 import java.io.InputStream;
 import java.lang.reflect.Constructor;
+import java.lang.reflect.Field;
+import java.lang.reflect.Method;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -8,6 +10,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.TreeSet;
 import java.util.function.Supplier;
 import java.util.jar.JarFile;
 import java.util.stream.Collectors;
@@ -20,7 +23,8 @@ import java.util.stream.Stream;
  *
  * Everything goes by reflection, since the servers differ in package names and in how a node takes its modules.
  * MODULE_JARS is a folder of jars that Elasticsearch 9 loads as its HTTP module, and unused by the others. The
- * node ends when standard input does, so that it can't outlive the test that started it.
+ * node ends when standard input does, so that it can't outlive the test that started it. HOME/routes.txt holds the
+ * routes that it has registered.
  */
 public class SearchNode {
 
@@ -57,7 +61,75 @@ public class SearchNode {
             .invoke(null, settings.getField("EMPTY").get(null), values,
                 Files.createDirectories(home.resolve("config")), defaultName);
         Object node = loader ? loadingModules(base, environment, home, moduleJars) : fromClassPath(base, environment);
+        Files.write(home.resolve("routes.txt"), routes(base, node));
         node.getClass().getMethod("start").invoke(node);
+    }
+
+    /** Every route that the node has registered, a line each: method, path, the name of its handler. */
+    private static List<String> routes(String base, Object node) throws Exception {
+        Object injector = field(node, "injector");
+        Method instance = injector.getClass().getMethod("getInstance", Class.class);
+        instance.setAccessible(true);
+        // Every request goes from the transport to its dispatcher, which is the controller.
+        Object transport = instance.invoke(injector, Class.forName(base + "http.HttpServerTransport"));
+        Object trie = field(field(transport, "dispatcher"), "handlers");
+        Set<String> lines = new TreeSet<>();
+        collect(field(trie, "root"), "", lines);
+        Object atRoot = field(trie, "rootValue");
+        if (atRoot != null) collectHandlers(atRoot, "/", lines);
+        return new ArrayList<>(lines);
+    }
+
+    private static void collect(Object trieNode, String path, Set<String> lines) throws Exception {
+        Object handlers = field(trieNode, "value");
+        if (handlers != null) collectHandlers(handlers, path, lines);
+        for (Map.Entry<?, ?> child : ((Map<?, ?>) field(trieNode, "children")).entrySet()) {
+            Object parameter = field(child.getValue(), "namedWildcard");
+            String segment = parameter == null ? child.getKey().toString() : "{" + parameter + "}";
+            collect(child.getValue(), path + "/" + segment, lines);
+        }
+    }
+
+    private static void collectHandlers(Object handlers, String path, Set<String> lines) throws Exception {
+        for (Map.Entry<?, ?> one : ((Map<?, ?>) field(handlers, "methodHandlers")).entrySet()) {
+            // Elasticsearch keeps handlers by the version that a client wants, too.
+            Collection<?> all = one.getValue() instanceof Map<?, ?> ? ((Map<?, ?>) one.getValue()).values()
+                : List.of(one.getValue());
+            for (Object handler : all) lines.add(one.getKey() + " " + path + " " + nameOf(handler, path));
+        }
+    }
+
+    /** Deprecated routes and those behind a check have the handler inside of another; one is a function without a name. */
+    private static String nameOf(Object handler, String path) throws Exception {
+        if (path.equals("/favicon.ico")) return "favicon";
+        for (String inner : List.of("delegate", "originalHandler", "handler")) {
+            if (hasField(handler, inner)) return nameOf(field(handler, inner), path);
+        }
+        Method name = handler.getClass().getMethod("getName");
+        name.setAccessible(true);
+        return name.invoke(handler).toString();
+    }
+
+    private static boolean hasField(Object of, String name) {
+        return declaring(of.getClass(), name) != null;
+    }
+
+    private static Object field(Object of, String name) throws Exception {
+        Field field = declaring(of.getClass(), name);
+        if (field == null) throw new NoSuchFieldException(of.getClass() + "." + name);
+        field.setAccessible(true);
+        return field.get(of);
+    }
+
+    private static Field declaring(Class<?> type, String name) {
+        for (Class<?> one = type; one != null; one = one.getSuperclass()) {
+            try {
+                return one.getDeclaredField(name);
+            } catch (NoSuchFieldException e) {
+                // It may be of a class above.
+            }
+        }
+        return null;
     }
 
     /** OpenSearch and Elasticsearch 7: a constructor meant for tests takes the modules as classes. */
