@@ -41,6 +41,7 @@ export const errors = {
   'transfer-coding-not-supported': row('client', 501, 'The only transfer coding supported is chunked.'),
   'version-not-supported': row('client', 505, 'Only HTTP/1.0 and HTTP/1.1 are supported.'),
   'client-gone': row('client', 499, 'The client closed the connection before the exchange ended.'),
+  'client-lost': row('client', 499, "The client's host stopped acknowledging what was sent to it."),
   'client-stalled': row('client', 499, 'The client stopped reading the response.'),
 
   // What a policy says. A deny's own status and reason win over these.
@@ -64,6 +65,7 @@ export const errors = {
   'upstream-unreachable': row('upstream', 502, 'The upstream node is unreachable.', true),
   'upstream-connect-timeout': row('upstream', 504, 'The upstream node did not accept in time.', true),
   'upstream-tls': row('upstream', 502, 'The TLS handshake with the upstream node failed.', true),
+  'upstream-lost': row('upstream', 504, "The upstream node's host stopped acknowledging.", true),
   'upstream-closed': row('upstream', 502, 'The upstream node closed before it answered.', true),
 
   // The server's answer.

@@ -19,8 +19,8 @@ import { Cluster } from './upstream/cluster.ts';
 import { logEvents } from './upstream/operator-log.ts';
 import { oneAtATime, systemResolver } from './upstream/resolver.ts';
 
-/** Runs until it has been told to stop and has drained. Rejects when it can't start. */
-async function run(config: Config): Promise<void> {
+/** Runs until it has been told to stop and has drained. Rejects when it can't start. 3: exchanges were cut. */
+async function run(config: Config): Promise<0 | 3> {
   const log = createLog(config.log.level);
   const streams = createStreamsTransport();
   const plain = chooseTransport(config.transport, streams, log);
@@ -65,7 +65,7 @@ async function run(config: Config): Promise<void> {
   const proxy = createProxy(options);
   const front = new Front(plain, proxy.serve);
 
-  const signal = firstSignal();
+  const signal = firstSignal(() => front.hurry());
   let ready = false;
   const reason = (): string => {
     if (ready) return 'serving';
@@ -117,13 +117,14 @@ async function run(config: Config): Promise<void> {
   log.info({ signal: told, connections: front.connections }, 'draining');
   // An operator at a terminal does not wait for a load balancer.
   const cut = await front.drain(told === 'SIGINT' ? 0 : config.timeouts.accept, config.timeouts.drain);
-  if (cut > 0) log.warn({ connections: cut }, 'cut at the end of the drain');
+  if (cut > 0) log.warn({ exchanges: cut }, 'cut at the end of the drain');
   for (const one of all) one.close();
   policies?.close();
   await accessLog?.close();
   await admin.close();
   for (const transport of transports) transport.close();
   log.info('stopped');
+  return cut > 0 ? 3 : 0;
 }
 
 /** Loaded only where there are policies: it costs memory. */
@@ -161,14 +162,18 @@ function chooseTransport(wanted: Config['transport'], streams: Transport, log: L
   return streams;
 }
 
-/** The first of SIGTERM and SIGINT starts the drain; a second one of either ends the process at once. */
-function firstSignal(): Promise<NodeJS.Signals> {
+/**
+ * The first of SIGTERM and SIGINT starts the drain; at a second one of either it waits no longer, cuts what has not
+ * ended, and writes the records; a third ends the process at once.
+ */
+function firstSignal(onSecond: () => void): Promise<NodeJS.Signals> {
   return new Promise((resolve) => {
-    let seen = false;
+    let seen = 0;
     const onSignal = (signal: NodeJS.Signals): void => {
-      if (seen) process.exit(130);
-      seen = true;
-      resolve(signal);
+      seen += 1;
+      if (seen === 1) resolve(signal);
+      else if (seen === 2) onSecond();
+      else process.exit(130);
     };
     process.on('SIGTERM', onSignal);
     process.on('SIGINT', onSignal);

@@ -30,6 +30,7 @@ class Engine : public Napi::ObjectWrap<Engine>, public Host {
                            InstanceMethod<&Engine::Connect>("connect"),
                            InstanceMethod<&Engine::Addresses>("addresses"),
                            InstanceMethod<&Engine::ReadHead>("readHead"),
+                           InstanceMethod<&Engine::EndIdle>("endIdle"),
                            InstanceMethod<&Engine::ReadBytes>("readBytes"),
                            InstanceMethod<&Engine::CancelRead>("cancelRead"),
                            InstanceMethod<&Engine::Unread>("unread"),
@@ -42,6 +43,7 @@ class Engine : public Napi::ObjectWrap<Engine>, public Host {
                            InstanceMethod<&Engine::Moved>("moved"),
                            InstanceMethod<&Engine::Watch>("watch"),
                            InstanceMethod<&Engine::IsQuiet>("isQuiet"),
+                           InstanceMethod<&Engine::End>("end"),
                            InstanceMethod<&Engine::Linger>("linger"),
                            InstanceMethod<&Engine::Close>("close"),
                            InstanceMethod<&Engine::TcpInfo>("tcpInfo"),
@@ -170,6 +172,11 @@ class Engine : public Napi::ObjectWrap<Engine>, public Host {
     if (alive()) loop_->read_head(whole(info[0]), small(info[1]), small(info[2]), small(info[3]));
   }
 
+  // (id)
+  void EndIdle(const Napi::CallbackInfo& info) {
+    if (alive()) loop_->end_idle(whole(info[0]));
+  }
+
   // (id, max)
   void ReadBytes(const Napi::CallbackInfo& info) {
     if (alive()) loop_->read_bytes(whole(info[0]), small(info[1]));
@@ -191,13 +198,13 @@ class Engine : public Napi::ObjectWrap<Engine>, public Host {
     if (alive()) loop_->tell_broken(whole(info[0]), info[1].As<Napi::Boolean>());
   }
 
-  // (id, bytes) -> 0 the peer is gone, 1 taken, 2 Drained will follow
+  // (id, bytes) -> a Written: 0 the peer is gone, 1 taken, 2 Drained will follow, 3 its host stopped acknowledging
   Napi::Value Write(const Napi::CallbackInfo& info) {
     const auto bytes = info[1].As<Napi::Uint8Array>();
-    bool is_alive = false;
-    const bool taken = alive() && loop_->write(whole(info[0]), reinterpret_cast<const char*>(bytes.Data()),
-                                               bytes.ElementLength(), is_alive);
-    return number(!is_alive ? 0 : taken ? 1 : 2);
+    if (!alive()) return number(0);
+    const auto written =
+        loop_->write(whole(info[0]), reinterpret_cast<const char*>(bytes.Data()), bytes.ElementLength());
+    return number(static_cast<double>(written));
   }
 
   // (id, latin1 text, more)
@@ -259,9 +266,14 @@ class Engine : public Napi::ObjectWrap<Engine>, public Host {
     return Napi::Boolean::New(env_, alive() && loop_->is_quiet(whole(info[0])));
   }
 
-  // (id, bytes, timeout)
+  // (id)
+  void End(const Napi::CallbackInfo& info) {
+    if (alive()) loop_->end(whole(info[0]));
+  }
+
+  // (id, bytes, timeout, delivers)
   void Linger(const Napi::CallbackInfo& info) {
-    if (alive()) loop_->linger(whole(info[0]), whole(info[1]), small(info[2]));
+    if (alive()) loop_->linger(whole(info[0]), whole(info[1]), small(info[2]), info[3].As<Napi::Boolean>());
   }
 
   // (id, reset)

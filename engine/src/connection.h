@@ -21,10 +21,10 @@ enum class FramingKind : uint8_t { Length, Chunked, UntilClose };
 enum class OutputKind : uint8_t { Same, Decoded, Kept };
 
 enum class RelayEndKind : uint8_t {
-  Complete, SourceEnd, SourceReset, SourceMalformed, SourceStalled, SinkReset, SinkStalled, Stopped
+  Complete, SourceEnd, SourceReset, SourceLost, SourceMalformed, SourceStalled, SinkReset, SinkLost, SinkStalled, Stopped
 };
-enum class EndKind : uint8_t { End, Reset, Timeout };
-enum class GoneKind : uint8_t { End, Reset, Data };
+enum class EndKind : uint8_t { End, Reset, Lost, Timeout };
+enum class GoneKind : uint8_t { End, Reset, Lost, Data };
 
 struct Relay {
   static constexpr uint32_t kFirstTake = 128 << 10;
@@ -68,12 +68,17 @@ struct Connection {
   bool writable = true;
   bool hung_up = false;  // FIN has come
   bool failed = false;   // reset, or another socket error
+  bool lost = false;     // failed because the peer's host stopped acknowledging
   bool queued = false;   // stands in the ready queue
   bool tells_drained = false;
   bool tells_broken = false;
   bool watched = false;
   bool watched_for_data = false;
+  bool told_end = false;     // the watcher knows of the FIN
+  bool ends = false;         // FIN follows the output
   bool half_closed = false;  // FIN was sent
+  bool idle_ends = false;    // a head of which nothing has come is no longer waited for
+  bool delivered = false;    // everything sent was acknowledged, so that its linger may end
   bool head_begun = false;   // its deadline runs, no longer the idle one
 
   uint32_t max_head = 0;

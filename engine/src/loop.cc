@@ -12,6 +12,12 @@
 namespace sluice {
 namespace {
 
+// What a read of no bytes, or of less, means.
+EndKind end_kind(const Connection& connection, ssize_t received) {
+  if (connection.lost) return EndKind::Lost;
+  return received == 0 && !connection.failed ? EndKind::End : EndKind::Reset;
+}
+
 constexpr uint64_t kSlotBits = 20;
 constexpr uint64_t kListenerBit = 1ull << 63;
 constexpr int kMaxEvents = 256;
@@ -164,7 +170,12 @@ void Loop::turn() {
       say_broken(*connection);
       switch (connection->reading) {
         case Connection::Reading::Relay: moved += relay_share(*connection); break;
-        case Connection::Reading::Head: head_share(*connection); break;
+        case Connection::Reading::Head:
+          head_share(*connection);
+          if (connection->idle_ends && connection->reading == Connection::Reading::Head && !connection->head_begun) {
+            end_read(*connection, EndKind::Timeout);
+          }
+          break;
         case Connection::Reading::Bytes: bytes_share(*connection); break;
         case Connection::Reading::Linger: linger_share(*connection); break;
         case Connection::Reading::Nothing: check_gone(*connection); break;
@@ -236,7 +247,11 @@ void Loop::handle(Id id, uint32_t events) {
     finish_connect(*connection);
     if ((connection = find(id)) == nullptr) return;
   }
-  if (events & (EPOLLERR | EPOLLHUP)) connection->failed = true;
+  // Behind FINs of both sides a hang-up is no failure.
+  if ((events & EPOLLERR) != 0 || ((events & EPOLLHUP) != 0 && !connection->half_closed)) {
+    fail(*connection, pending_error(connection->fd.get()));
+    ++counters_.system_calls;
+  }
   if (events & EPOLLRDHUP) connection->hung_up = true;
   if (events & (EPOLLIN | EPOLLRDHUP | EPOLLERR | EPOLLHUP)) connection->readable = true;
   if (!connection->writable && (events & (EPOLLOUT | EPOLLERR | EPOLLHUP))) {
@@ -292,6 +307,7 @@ void Loop::sweep() {
     if (rows_ + 8 > kRows || window_used_ + kMaxHead + kRead > kWindow) flush_events();
     if (connections_[slot]) expire(*connections_[slot]);
   }
+  check_delivered();
   flush_events();
   for (auto& listener : listeners_) {
     if (listener->starved && !listener->paused) {
@@ -398,9 +414,7 @@ Id Loop::connect(const Address& address, const SocketOptions& options, uint32_t 
 }
 
 void Loop::finish_connect(Connection& connection) {
-  int error = 0;
-  socklen_t length = sizeof error;
-  getsockopt(connection.fd.get(), SOL_SOCKET, SO_ERROR, &error, &length);
+  const int error = pending_error(connection.fd.get());
   ++counters_.system_calls;
   const Id id = connection.id;
   connection.connecting = false;
@@ -432,6 +446,7 @@ ssize_t Loop::receive(Connection& connection, char* into, size_t length, int fla
     received = recv(connection.fd.get(), into, length, flags | MSG_DONTWAIT);
     ++counters_.system_calls;
   } while (received < 0 && errno == EINTR);
+  if (received < 0 && errno != EAGAIN) fail(connection, errno);
   // A short read empties the socket; the next byte, or the FIN, raises a new edge.
   const bool drained = received < 0 ? errno == EAGAIN : static_cast<size_t>(received) < length;
   if (drained && received != 0 && !connection.hung_up && !connection.failed) connection.readable = false;
@@ -446,10 +461,20 @@ void Loop::read_head(Id id, uint32_t max, uint32_t idle_timeout, uint32_t timeou
   connection->scanned = 0;
   connection->head_timeout = timeout;
   connection->head_begun = false;
+  connection->idle_ends = false;
   set_deadline(*connection, idle_timeout);
   // What came behind the last message was nobody's business before.
   if (!connection->input.empty()) begin_head(*connection);
   if (connection->readable || !connection->input.empty()) schedule(*connection);
+}
+
+void Loop::end_idle(Id id) {
+  Connection* connection = find(id);
+  if (connection == nullptr || connection->reading != Connection::Reading::Head) return;
+  connection->idle_ends = true;
+  // The kernel is asked once more: a request may have come of which no event has told yet.
+  connection->readable = true;
+  schedule(*connection);
 }
 
 void Loop::head_share(Connection& connection) {
@@ -481,7 +506,7 @@ void Loop::head_share(Connection& connection) {
       connection.readable = false;
       return;
     }
-    return end_read(connection, received == 0 && !connection.failed ? EndKind::End : EndKind::Reset);
+    return end_read(connection, end_kind(connection, received));
   }
 }
 
@@ -514,6 +539,7 @@ void Loop::take_head(Connection& connection, const char* bytes, size_t length) {
   connection.reading = Connection::Reading::Nothing;
   connection.scanned = 0;
   set_deadline(connection, 0);
+  recheck(connection);
 }
 
 // Puts bytes where JavaScript sees them.
@@ -546,17 +572,18 @@ void Loop::bytes_share(Connection& connection) {
     connection.reading = Connection::Reading::Nothing;
     show(EventKind::Data, connection, connection.input.data(), length);
     connection.input.erase(0, length);
-    return;
+    return recheck(connection);
   }
   if (!connection.readable) return;
   const ssize_t received = receive(connection, window_ + window_used_, connection.max_head, 0);
   if (received > 0) {
     connection.reading = Connection::Reading::Nothing;
     show(EventKind::Data, connection, window_ + window_used_, static_cast<size_t>(received));
+    recheck(connection);
   } else if (received < 0 && errno == EAGAIN) {
     connection.readable = false;
   } else {
-    end_read(connection, received == 0 && !connection.failed ? EndKind::End : EndKind::Reset);
+    end_read(connection, end_kind(connection, received));
   }
 }
 
@@ -564,6 +591,7 @@ void Loop::cancel_read(Id id) {
   Connection* connection = find(id);
   if (connection != nullptr && connection->reading == Connection::Reading::Bytes) {
     connection->reading = Connection::Reading::Nothing;
+    recheck(*connection);
   }
 }
 
@@ -582,11 +610,11 @@ void Loop::say_broken(Connection& connection) {
   if (!connection.failed) return;
   if (connection.tells_drained) {
     connection.tells_drained = false;
-    emit(EventKind::Drained, connection.id, 0);
+    emit(EventKind::Drained, connection.id, 0, connection.lost);
   }
   if (connection.tells_broken) {
     connection.tells_broken = false;
-    emit(EventKind::Broken, connection.id);
+    emit(EventKind::Broken, connection.id, 0, connection.lost);
   }
 }
 
@@ -595,6 +623,7 @@ void Loop::watch(Id id, bool watched, bool data) {
   if (connection == nullptr) return;
   connection->watched = watched;
   connection->watched_for_data = data;
+  connection->told_end = false;
   if (watched && (connection->readable || !connection->input.empty())) schedule(*connection);
 }
 
@@ -620,13 +649,30 @@ void Loop::check_gone(Connection& connection) {
         connection.readable = false;
         return;
       }
-      if (received < 0) connection.failed = true;
       if (received == 0) connection.hung_up = true;
     }
   }
-  connection.watched = false;
-  const GoneKind why = connection.failed ? GoneKind::Reset : connection.hung_up ? GoneKind::End : GoneKind::Data;
+  GoneKind why = connection.lost ? GoneKind::Lost : connection.failed ? GoneKind::Reset : GoneKind::Data;
+  if (connection.hung_up && !connection.failed) {
+    // Watched on: a reset may follow.
+    if (connection.told_end) return;
+    connection.told_end = true;
+    why = GoneKind::End;
+  } else {
+    connection.watched = false;
+  }
   emit(EventKind::Gone, connection.id, static_cast<double>(why));
+}
+
+// A reader is done that has not been told of an end which has come behind what it read: the watcher is to know of it.
+void Loop::recheck(Connection& connection) {
+  if (connection.watched && (connection.hung_up || connection.failed)) schedule(connection);
+}
+
+void Loop::fail(Connection& connection, int error) {
+  connection.failed = true;
+  // Nobody said no: the kernel gave up because nothing was acknowledged, or because there is no way any more.
+  if (error == ETIMEDOUT || error == EHOSTUNREACH || error == ENETUNREACH) connection.lost = true;
 }
 
 // ---- writing
@@ -644,7 +690,7 @@ bool Loop::flush(Connection& connection, bool more) {
       connection.writable = false;
       break;
     } else if (errno != EINTR) {
-      connection.failed = true;
+      fail(connection, errno);
       sent = connection.output.size();
     }
   }
@@ -653,13 +699,14 @@ bool Loop::flush(Connection& connection, bool more) {
     return false;
   }
   std::string().swap(connection.output);
+  if (connection.ends) send_fin(connection);
   if (connection.reading == Connection::Reading::Linger && !connection.queued) schedule(connection);
   return true;
 }
 
 void Loop::send(Id id, std::string_view bytes, bool more) {
   Connection* connection = find(id);
-  if (connection == nullptr || connection->failed) return;
+  if (connection == nullptr || connection->failed || connection->ends) return;
   connection->output.append(bytes);
   if (!connection->writable) return;
   if (!more) {
@@ -670,14 +717,13 @@ void Loop::send(Id id, std::string_view bytes, bool more) {
   }
 }
 
-bool Loop::write(Id id, const char* bytes, size_t length, bool& alive) {
+Loop::Written Loop::write(Id id, const char* bytes, size_t length) {
   Connection* connection = find(id);
-  alive = connection != nullptr && !connection->failed;
-  if (!alive) return false;
+  if (connection == nullptr || connection->ends) return Written::Gone;
   const bool taken = deliver(*connection, bytes, length, false);
-  alive = !connection->failed;
-  if (!taken && alive) connection->tells_drained = true;
-  return taken;
+  if (connection->failed) return connection->lost ? Written::Lost : Written::Gone;
+  if (!taken) connection->tells_drained = true;
+  return taken ? Written::Taken : Written::Waits;
 }
 
 // Hands bytes to the kernel, and keeps in memory what it does not take. True when it took all.
@@ -699,7 +745,7 @@ bool Loop::deliver(Connection& sink, const char* bytes, size_t length, bool more
       sink.output.assign(bytes + sent, length - sent);
       return false;
     } else if (errno != EINTR) {
-      sink.failed = true;
+      fail(sink, errno);
       return true;
     }
   }
@@ -708,11 +754,30 @@ bool Loop::deliver(Connection& sink, const char* bytes, size_t length, bool more
 
 // ---- endings
 
-void Loop::linger(Id id, uint64_t bytes, uint32_t timeout) {
+void Loop::end(Id id) {
+  Connection* connection = find(id);
+  if (connection == nullptr || connection->failed || connection->ends) return;
+  connection->ends = true;
+  if (connection->output.empty()) {
+    send_fin(*connection);
+  } else if (connection->writable) {
+    flush(*connection, false);
+  }
+}
+
+void Loop::send_fin(Connection& connection) {
+  if (connection.half_closed) return;
+  shutdown(connection.fd.get(), SHUT_WR);
+  ++counters_.system_calls;
+  connection.half_closed = true;
+}
+
+void Loop::linger(Id id, uint64_t bytes, uint32_t timeout, bool delivers) {
   Connection* connection = find(id);
   if (connection == nullptr) return;
   connection->reading = Connection::Reading::Linger;
   connection->linger_bytes = bytes;
+  if (delivers) delivering_.push_back(id);
   set_deadline(*connection, std::max<uint32_t>(timeout, 1));
   schedule(*connection);
 }
@@ -720,12 +785,9 @@ void Loop::linger(Id id, uint64_t bytes, uint32_t timeout) {
 void Loop::linger_share(Connection& connection) {
   const Id id = connection.id;
   if (!connection.output.empty() && (!connection.writable || !flush(connection, false)) && !connection.failed) return;
-  if (!connection.half_closed) {
-    shutdown(connection.fd.get(), SHUT_WR);
-    ++counters_.system_calls;
-    connection.half_closed = true;
-    std::string().swap(connection.input);
-  }
+  // The close will say it to a peer that has ended already.
+  if (!connection.hung_up) send_fin(connection);
+  std::string().swap(connection.input);
   size_t share = 4 << 20;
   bool ended = connection.linger_bytes == 0;
   while (connection.readable && share > 0 && !ended) {
@@ -744,12 +806,26 @@ void Loop::linger_share(Connection& connection) {
     connection.linger_bytes -= static_cast<uint64_t>(received);
     ended = connection.linger_bytes == 0;
   }
-  if (ended) {
+  if (ended || (connection.delivered && !connection.readable)) {
     destroy(connection, false);
     emit(EventKind::LingerEnd, id);
   } else if (connection.readable) {
     schedule(connection);
   }
+}
+
+// Acknowledgements raise no event, so the sweep asks: everything sent has arrived, the FIN included. What has come until
+// then is thrown away first, else the close would be a reset.
+void Loop::check_delivered() {
+  std::erase_if(delivering_, [this](Id id) {
+    Connection* connection = find(id);
+    if (connection == nullptr) return true;
+    if (!connection->half_closed || unacknowledged(connection->fd.get()) > 0) return false;
+    connection->readable = true;
+    connection->delivered = true;
+    schedule(*connection);
+    return true;
+  });
 }
 
 void Loop::close(Id id, bool reset) {

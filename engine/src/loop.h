@@ -65,9 +65,12 @@ class Loop {
   Id connect(const Address& address, const SocketOptions& options, uint32_t timeout, int& error);
   bool addresses(Id id, Address& remote, Address& local);
   void read_head(Id id, uint32_t max, uint32_t idle_timeout, uint32_t timeout);
+  // Ends a read_head with a Timeout unless something has come, to here or to the kernel.
+  void end_idle(Id id);
   void read_bytes(Id id, uint32_t max);
-  // True when the kernel took everything; otherwise Drained follows. False in `alive` where the peer is gone.
-  bool write(Id id, const char* bytes, size_t length, bool& alive);
+  // Whether the kernel took everything, or Drained follows, or the peer is gone, or its host stopped acknowledging.
+  enum class Written : uint8_t { Gone, Taken, Waits, Lost };
+  Written write(Id id, const char* bytes, size_t length);
   // Ends a read_bytes that waits; what was read stays.
   void cancel_read(Id id);
   // Puts bytes back in front of what is read next.
@@ -84,7 +87,10 @@ class Loop {
   void watch(Id id, bool watched, bool data);
   // Nothing unread lies here, and the peer has not gone, as far as is known.
   bool is_quiet(Id id);
-  void linger(Id id, uint64_t bytes, uint32_t timeout);
+  // FIN behind what is queued.
+  void end(Id id);
+  // With `delivers` it ends once everything sent is acknowledged, else when the peer ends.
+  void linger(Id id, uint64_t bytes, uint32_t timeout, bool delivers);
   void close(Id id, bool reset);
   bool tcp_info(Id id, uint32_t& rtt, uint32_t& retransmits);
 
@@ -121,6 +127,7 @@ class Loop {
   void update_reference();
 
   void finish_connect(Connection& connection);
+  void fail(Connection& connection, int error);
   void head_share(Connection& connection);
   void take_head(Connection& connection, const char* bytes, size_t length);
   void begin_head(Connection& connection);
@@ -128,6 +135,9 @@ class Loop {
   void bytes_share(Connection& connection);
   void linger_share(Connection& connection);
   void check_gone(Connection& connection);
+  void recheck(Connection& connection);
+  void send_fin(Connection& connection);
+  void check_delivered();
   void say_broken(Connection& connection);
   void end_read(Connection& connection, EndKind kind);
   ssize_t receive(Connection& connection, char* into, size_t length, int flags);
@@ -150,6 +160,7 @@ class Loop {
   Share starve(Connection& source);
   Share end_relay(Connection& source, RelayEndKind kind);
   Share source_gone(Connection& source, ssize_t result);
+  RelayEndKind sink_end(const Connection& sink) const;
   void detach(Connection& source);
   void progress(Connection& source);
 
@@ -176,6 +187,8 @@ class Loop {
   std::vector<std::unique_ptr<Listener>> listeners_;
   std::deque<Id> ready_;
   std::vector<Id> corked_;
+  // Those that linger until what they sent is acknowledged, of which no event tells.
+  std::vector<Id> delivering_;
   PipePool pipes_;
   std::unique_ptr<char[]> scratch_;
   Counters counters_;

@@ -82,6 +82,7 @@ bool Loop::relay(Id id, std::unique_ptr<Relay> relay, Relay& result) {
       if (!sink->failed) {
         result.copied = length;
         detach(*source);
+        recheck(*source);
         return true;
       }
     } else if (!sink->output.empty() && source->input.empty() && !source->readable && sink->writable) {
@@ -109,6 +110,8 @@ Loop::Share Loop::end_relay(Connection& source, RelayEndKind kind) {
   const double copied = static_cast<double>(source.relay->copied);
   detach(source);
   emit(EventKind::RelayEnd, source.id, static_cast<double>(kind), spliced, copied);
+  const bool told = kind == RelayEndKind::SourceEnd || kind == RelayEndKind::SourceReset || kind == RelayEndKind::SourceLost;
+  if (!told) recheck(source);
   return Share::Ended;
 }
 
@@ -118,6 +121,7 @@ void Loop::stop_relay(Id id, Relay& result) {
   result.spliced = source->relay->spliced;
   result.copied = source->relay->copied;
   detach(*source);
+  recheck(*source);
 }
 
 const Relay* Loop::relay_of(Id id) {
@@ -148,8 +152,13 @@ void Loop::progress(Connection& source) { set_deadline(source, source.relay->sta
 
 Loop::Share Loop::source_gone(Connection& source, ssize_t result) {
   const Relay& relay = *source.relay;
+  if (source.lost) return end_relay(source, RelayEndKind::SourceLost);
   if (result != 0 || source.failed) return end_relay(source, RelayEndKind::SourceReset);
   return end_relay(source, relay.framing == FramingKind::UntilClose ? RelayEndKind::Complete : RelayEndKind::SourceEnd);
+}
+
+RelayEndKind Loop::sink_end(const Connection& sink) const {
+  return sink.lost ? RelayEndKind::SinkLost : RelayEndKind::SinkReset;
 }
 
 // ---- a share
@@ -158,7 +167,7 @@ size_t Loop::relay_share(Connection& source) {
   if (source.relay->starved) {
     // Still worth a look: a dead sink ends it even now.
     const Connection* sink = find(source.relay->sink);
-    if (sink != nullptr && sink->failed) end_relay(source, RelayEndKind::SinkReset);
+    if (sink != nullptr && sink->failed) end_relay(source, sink_end(*sink));
     return 0;
   }
   Connection* sink = find(source.relay->sink);
@@ -178,7 +187,7 @@ size_t Loop::relay_share(Connection& source) {
 Loop::Share Loop::pump(Connection& source, Connection* sink, size_t& quota) {
   if (sink == nullptr) return pump_discard(source, quota);
   Relay& relay = *source.relay;
-  if (sink->failed) return end_relay(source, RelayEndKind::SinkReset);
+  if (sink->failed) return end_relay(source, sink_end(*sink));
   // First what is owed from before: queued bytes, the pipe's rest, the framing behind it.
   if (relay.pipe && relay.pipe->held > 0) {
     if (!sink->output.empty() && !flush(*sink, true)) return Share::Blocked;
@@ -189,7 +198,7 @@ Loop::Share Loop::pump(Connection& source, Connection* sink, size_t& quota) {
   const Share share = relay.framing == FramingKind::Chunked ? pump_chunked(source, *sink, quota)
                                                             : pump_plain(source, *sink, quota);
   if (share == Share::Ended) return share;
-  if (sink->failed) return end_relay(source, RelayEndKind::SinkReset);
+  if (sink->failed) return end_relay(source, sink_end(*sink));
   return share;
 }
 
@@ -224,8 +233,8 @@ Loop::Share Loop::drain_pipe(Connection& source, Connection& sink, bool more) {
       sink.writable = false;
       break;
     } else {
-      sink.failed = true;
-      return end_relay(source, RelayEndKind::SinkReset);
+      fail(sink, errno);
+      return end_relay(source, sink_end(sink));
     }
   }
   if (pipe.held == 0) {
@@ -255,7 +264,7 @@ Loop::Share Loop::pump_plain(Connection& source, Connection& sink, size_t& quota
     const uint64_t rest = counted ? relay.remaining : UINT64_MAX;
     if (rest == 0) {
       if (!sink.output.empty() && sink.writable) flush(sink, false);
-      return sink.failed ? end_relay(source, RelayEndKind::SinkReset) : end_relay(source, RelayEndKind::Complete);
+      return end_relay(source, sink.failed ? sink_end(sink) : RelayEndKind::Complete);
     }
     if (relay.budget == 0) return starve(source);
     if (!sink.writable) return Share::Blocked;
@@ -273,7 +282,7 @@ Loop::Share Loop::pump_plain(Connection& source, Connection& sink, size_t& quota
       if (counted) relay.remaining -= length;
       quota -= length;
       flush(sink, source.readable && rest > length);
-      if (sink.failed) return end_relay(source, RelayEndKind::SinkReset);
+      if (sink.failed) return end_relay(source, sink_end(sink));
       continue;
     }
     if (!source.readable) {
@@ -310,11 +319,12 @@ Loop::Share Loop::pump_plain(Connection& source, Connection& sink, size_t& quota
       source.readable = false;
       return Share::Blocked;
     }
+    if (n < 0) fail(source, errno);
     if (n <= 0) return source_gone(source, n);
     relay.budget -= static_cast<uint64_t>(n);
     if (counted) relay.remaining -= static_cast<uint64_t>(n);
     quota = static_cast<size_t>(n) >= kShare / 2 ? 0 : quota - std::min(quota, static_cast<size_t>(n));
-    if (sink.failed) return end_relay(source, RelayEndKind::SinkReset);
+    if (sink.failed) return end_relay(source, sink_end(sink));
     if (relay.pipe && relay.pipe->held > 0) {
       const Share share = drain_pipe(source, sink, !counted || relay.remaining > 0);
       if (share == Share::Ended) return share;
@@ -444,6 +454,7 @@ Loop::Share Loop::gather_chunks(Connection& source, Connection& sink, size_t roo
         if (gathered == 0) source.readable = false;
       } else {
         ended = n;
+        if (n < 0) fail(source, errno);
       }
       break;
     }
@@ -478,7 +489,7 @@ Loop::Share Loop::gather_chunks(Connection& source, Connection& sink, size_t roo
   if (kept && relay.decoder.in_data()) open_chunk(relay, relay.owed);
   write_owed(relay);
   if (pipe.held > 0) {
-    if (sink.failed) return end_relay(source, RelayEndKind::SinkReset);
+    if (sink.failed) return end_relay(source, sink_end(sink));
     if (!sink.output.empty()) return Share::Blocked;
     // Whoever has been sent a whole chunk may answer it before another comes.
     const Share share = drain_pipe(source, sink, kept ? relay.decoder.in_data() : !relay.decoder.done());
@@ -506,7 +517,7 @@ Loop::Share Loop::finish_chunked(Connection& source, Connection& sink) {
   const Relay& relay = *source.relay;
   if (relay.output != OutputKind::Decoded) sink.output.append("0\r\n").append(relay.decoder.trailer()).append("\r\n");
   if (sink.writable) flush(sink, false);
-  return end_relay(source, sink.failed ? RelayEndKind::SinkReset : RelayEndKind::Complete);
+  return end_relay(source, sink.failed ? sink_end(sink) : RelayEndKind::Complete);
 }
 
 // ---- throwing away

@@ -2,7 +2,9 @@
 
 #include <arpa/inet.h>
 #include <linux/sock_diag.h>
+#include <linux/sockios.h>
 #include <netinet/tcp.h>
+#include <sys/ioctl.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -109,6 +111,19 @@ size_t send_room(int fd) {
   const uint32_t limit = info[SK_MEMINFO_SNDBUF];
   const uint32_t queued = info[SK_MEMINFO_WMEM_QUEUED];
   return limit > queued ? limit - queued : 0;
+}
+
+int pending_error(int fd) {
+  int error = 0;
+  socklen_t length = sizeof error;
+  getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length);
+  return error;
+}
+
+int unacknowledged(int fd) {
+  int bytes = 0;
+  // A socket that has failed has nobody left to wait for.
+  return ioctl(fd, SIOCOUTQ, &bytes) == 0 ? bytes : 0;
 }
 
 }  // namespace sluice

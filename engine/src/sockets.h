@@ -47,4 +47,10 @@ void apply(int fd, const SocketOptions& options);
 // will leave for the sink at once, so that the pipe between them is empty when the turn ends.
 size_t send_room(int fd);
 
+// The errno that the socket has failed with, or 0. Asking clears it.
+int pending_error(int fd);
+
+// Bytes sent, the FIN counting as one, that the peer's host has not acknowledged.
+int unacknowledged(int fd);
+
 }  // namespace sluice

@@ -26,8 +26,7 @@ export async function execute(argv: readonly string[], actions: Actions): Promis
     }
     const read = readApart(argv);
     if (typeof read === 'number') return read;
-    await actions.run(read);
-    return 0;
+    return await actions.run(read);
   } catch (error) {
     console.error(`sluice: ${error instanceof Error ? error.message : String(error)}`);
     return 1;

@@ -51,7 +51,7 @@ function build(actions: Actions, finish: (code: ExitCode) => void): Command {
       const loaded = loadConfig(file, flags);
       if (loaded.kind === 'invalid') return finish(tell(failed(loaded.problems)));
       if (printConfig) return console.log(JSON.stringify(loaded.config, null, 2));
-      await actions.run(loaded.config);
+      finish(await actions.run(loaded.config));
     });
 
   addPolicyCommands(program, finish);

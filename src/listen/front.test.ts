@@ -71,7 +71,7 @@ describe('a front', () => {
   it('a drain closes idle connections and waits for the busy', async () => {
     await open();
     await connected(3);
-    served[0]!.idle = false;
+    served[0]!.phase = 'exchange';
     let cut: number | undefined;
     const drain = front.drain(0, 10_000).then((count) => {
       cut = count;
@@ -98,7 +98,7 @@ describe('a front', () => {
   it('a drain resets what is busy at its deadline, and tells how many', async () => {
     await open();
     await connected(3);
-    for (const client of served.slice(0, 2)) client.idle = false;
+    for (const client of served.slice(0, 2)) client.phase = 'exchange';
     const began = performance.now();
     assert.equal(await within('the drain', front.drain(0, 200), 2000), 2);
     assert.ok(performance.now() - began >= 190);

@@ -1,21 +1,24 @@
 /** The side that faces the clients: listeners, the connections they accepted, and how both come to an end. */
-import type { Connection, Listener, ListenOptions, Transport } from '../net/contract.ts';
+import type { Connection, Listener, ListenOptions, PeerEnd, Transport } from '../net/contract.ts';
 
 export interface FrontOptions extends ListenOptions {
   /** At so many open connections new ones are left in the kernel's backlog. */
   readonly maxConnections: number;
 }
 
+/** What a client did while nobody read from it, or that a drain cuts its exchange. */
+export type Departure = PeerEnd | 'cut';
+
 /** One accepted connection. */
 export interface Client {
   readonly connection: Connection;
-  /** No exchange is under way: a drain may close it. */
-  idle: boolean;
+  /** `idle`: a drain may close it. `exchange`: a drain that cuts it loses a stream. `ending`: its last answer is out. */
+  phase: 'idle' | 'exchange' | 'ending';
   /** False once the drain has closed the idle ones: nobody is to become idle again. */
   readonly mayWait: () => boolean;
-  /** As `Connection.watch`; `onGone` is called as well when a drain cuts it. */
-  readonly watch: (onGone: (() => void) | null) => void;
-  /** Resets it. An exchange that waits, and neither reads nor writes, would not notice by itself. */
+  /** As `Connection.watch`; a drain that cuts the exchange is told as well. */
+  readonly watch: (onGone: ((why: Departure) => void) | null) => void;
+  /** Tells the watcher, who ends the exchange; resets the connection where there is none. */
   readonly cut: () => void;
   /** When the kernel was last asked about it, by `performance.now()`. */
   measuredAt: number;
@@ -34,6 +37,7 @@ export class Front {
   readonly #serve: Serve;
   readonly #listeners = new Set<Listener>();
   readonly #clients = new Set<Client>();
+  readonly #hurried = Promise.withResolvers<void>();
   #closing = false;
   #emptied: (() => void) | undefined;
 
@@ -74,32 +78,36 @@ export class Front {
 
   /**
    * Ends without losing an exchange: for `accept` milliseconds new connections are still taken, since a load
-   * balancer may not know yet; then idle ones are closed and the rest may finish. Resolves with how many
-   * connections had to be cut at the deadline (milliseconds from now).
+   * balancer may not know yet; then idle ones are closed and the rest may finish. Resolves with how many exchanges had
+   * to be cut at the deadline (milliseconds from now), or when `hurry` was called.
    */
   async drain(accept: number, deadline: number): Promise<number> {
     this.draining = true;
-    if (accept > 0) await new Promise((resolve) => setTimeout(resolve, accept));
+    const accepting = Math.min(accept, deadline);
+    if (accepting > 0) await atMost(accepting, this.#hurried.promise);
     this.stopListening();
     this.#closing = true;
-    for (const client of this.#clients) if (client.idle) client.connection.close();
-    await this.#untilEmpty(deadline - accept);
-    const cut = this.#clients.size;
-    for (const client of this.#clients) client.cut();
+    for (const { phase, connection } of this.#clients) if (phase === 'idle') connection.endIdle();
+    await this.#untilEmpty(deadline - accepting, this.#hurried.promise);
+    const cut = [...this.#clients].filter(({ phase }) => phase === 'exchange');
+    for (const client of cut) client.cut();
+    for (const { phase, connection } of this.#clients) if (phase !== 'exchange') connection.close();
     // What was cut ends in a turn or two: its record must be written before the process ends.
     await this.#untilEmpty(cutTime);
-    return cut;
+    return cut.length;
   }
 
-  #untilEmpty(milliseconds: number): Promise<void> {
+  /** A drain, under way or to come, waits no longer: what has not ended is cut. */
+  hurry(): void {
+    this.#hurried.resolve();
+  }
+
+  #untilEmpty(milliseconds: number, or?: Promise<void>): Promise<void> {
     if (this.#clients.size === 0) return Promise.resolve();
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, Math.max(0, milliseconds));
-      this.#emptied = () => {
-        clearTimeout(timer);
-        resolve();
-      };
+    const emptied = new Promise<void>((resolve) => {
+      this.#emptied = resolve;
     });
+    return atMost(milliseconds, or ? Promise.race([emptied, or]) : emptied);
   }
 
   stopListening(): void {
@@ -108,19 +116,36 @@ export class Front {
   }
 }
 
+/** Resolves when `event` does, or so many milliseconds later. */
+async function atMost(milliseconds: number, event: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const over = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, Math.max(0, milliseconds));
+  });
+  await Promise.race([over, event]);
+  clearTimeout(timer);
+}
+
 function newClient(connection: Connection, mayWait: () => boolean): Client {
-  let watcher: (() => void) | null = null;
+  let watcher: ((why: Departure) => void) | null = null;
+  let isCut = false;
+  // One for all requests. Unasked bytes are the next request's.
+  const tell = (why: Departure | 'data') => {
+    if (why !== 'data') watcher?.(why);
+  };
   return {
     connection,
-    idle: true,
+    phase: 'idle',
     mayWait,
     watch(onGone) {
       watcher = onGone;
-      connection.watch(onGone);
+      connection.watch(onGone && tell);
+      if (isCut && onGone) queueMicrotask(() => tell('cut'));
     },
     cut() {
-      connection.reset();
-      watcher?.();
+      isCut = true;
+      if (watcher) watcher('cut');
+      else connection.reset();
     },
     measuredAt: Number.NEGATIVE_INFINITY,
   };

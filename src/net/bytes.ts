@@ -11,6 +11,9 @@ export const BLOCK = 64 * 1024;
 export type ReadResult = { readonly kind: 'data'; readonly bytes: Buffer } | { readonly kind: EndKind };
 
 export interface ByteConnection extends Connection {
+  /** It is broken because its peer's host stopped acknowledging. */
+  readonly lost: boolean;
+
   /**
    * Waits for at least one byte and gives at most `maxBytes`, those behind an earlier head first. Bytes that came
    * before a FIN or a reset are given before its `end` or `reset`, which every later read then repeats.

@@ -62,8 +62,15 @@ export type ConnectResult =
   | { readonly kind: 'connected'; readonly connection: Connection }
   | { readonly kind: 'failed'; readonly code: ErrorCode; readonly detail: string };
 
-/** Why nothing more comes from a peer: a FIN, a reset (or another socket error), or our own deadline or close. */
-export type EndKind = 'end' | 'reset' | 'timeout' | 'closed';
+/**
+ * What a peer did to a connection: `end` is its FIN, after which it can still read; `reset` is a RST, or another socket
+ * error; `lost` means that its host stopped acknowledging (ETIMEDOUT of TCP_USER_TIMEOUT or of keep-alive, or the way
+ * to it is gone), so that nobody knows what became of the peer itself.
+ */
+export type PeerEnd = 'end' | 'reset' | 'lost';
+
+/** Why nothing more comes from a peer: its own doing, or our deadline or close. */
+export type EndKind = PeerEnd | 'timeout' | 'closed';
 
 export type HeadResult = HeadOutcome & {
   /**
@@ -127,9 +134,11 @@ export type RelayEndKind =
   | 'complete'
   | 'source-end'
   | 'source-reset'
+  | 'source-lost'
   | 'source-malformed'
   | 'source-stalled'
   | 'sink-reset'
+  | 'sink-lost'
   | 'sink-stalled'
   | 'stopped';
 
@@ -140,6 +149,18 @@ export interface RelayEnd {
   /** Of these, how many never entered user space, and how many were copied through it. */
   readonly spliced: number;
   readonly copied: number;
+}
+
+export interface LingerOptions {
+  /**
+   * What it waits for. `peer`: that the peer ends its side, because bytes of its message can still come. `delivery`: no
+   * longer than until the peer's host has acknowledged everything, because its message was read whole. `streams` can't
+   * see that: there it closes once the kernel has everything.
+   */
+  readonly until: 'peer' | 'delivery';
+  /** At most so many bytes of the peer's are thrown away. */
+  readonly bytes: number;
+  readonly timeout: number;
 }
 
 export interface Relay {
@@ -182,6 +203,12 @@ export interface Connection {
   readHead(options: HeadOptions): Promise<HeadResult>;
 
   /**
+   * Ends a `readHead` for which nothing has come, as its `idleTimeout` would. One for which something has come, were it
+   * only as far as the kernel, goes on.
+   */
+  endIdle(): void;
+
+  /**
    * Queues a head (a latin1 string) for the peer. With `more` it waits for what follows, so that a head and
    * the start of its body leave in one segment; when nothing follows it leaves alone, within a quarter of a second.
    * What the kernel does not take at once is kept and sent later.
@@ -198,12 +225,13 @@ export interface Connection {
   discard(framing: Framing, limit: number, stallTimeout: number): Promise<RelayEnd>;
 
   /**
-   * Says that the peer ended or reset the connection while nobody read from it, or, as `data`, that it sent
-   * something unasked (asked for only with `data` true, on pooled connections). What a reader is told, the watcher
-   * is not. Called once at most; null stops watching. If it has happened already, it is called in a later turn.
-   * `streams` sees neither end nor reset behind 64 KiB that nobody reads.
+   * Says that the peer ended or lost the connection while nobody read from it, or, as `data`, that it sent something
+   * unasked (asked for only with `data` true, on pooled connections). What a reader is told, the watcher is not. After
+   * `end` the watcher stays, since a `reset` may follow; each is told once. Null stops watching. What has happened
+   * already is told again to a new watcher, in a later turn. `streams` sees nothing behind 64 KiB that nobody reads, and
+   * looks for a reset behind an end once a second.
    */
-  watch(onGone: ((why: 'end' | 'reset' | 'data') => void) | null, data?: boolean): void;
+  watch(onGone: ((why: PeerEnd | 'data') => void) | null, data?: boolean): void;
 
   /** Nothing unread lies here and the peer has not gone, as far as can be told now: fit to carry another message. */
   readonly quiet: boolean;
@@ -211,11 +239,18 @@ export interface Connection {
   tcpInfo(): TcpInfo | undefined;
 
   /**
-   * A polite end after a last answer: sends what is queued, then FIN, throws away what still arrives (at most
-   * `bytes`, for at most `timeout`), then closes. Without it the kernel answers late bytes with a reset that
-   * can destroy the answer on its way (RFC 9112, section 9.6).
+   * Ends our side: FIN behind what is queued. The peer can still send, and what it sends can be read; what is sent from
+   * here on is dropped. Not while a relay writes to here. Over TLS a close_notify goes before the FIN, and servers may
+   * take it for the end of both sides.
    */
-  linger(bytes: number, timeout: number): Promise<void>;
+  end(): void;
+
+  /**
+   * A polite end after a last answer: sends what is queued, then FIN, throws away what still arrives, then closes.
+   * Without it the kernel answers late bytes with a reset that can destroy the answer on its way (RFC 9112, section
+   * 9.6).
+   */
+  linger(options: LingerOptions): Promise<void>;
 
   /** Closes at once; bytes already with the kernel are still delivered unless the peer keeps sending. */
   close(): void;

@@ -8,7 +8,7 @@ import { BLOCK, type ByteConnection } from './bytes.ts';
 import type { Counters, Relay, RelayEnd, RelayEndKind, RelayOptions } from './contract.ts';
 
 /** The part of a connection that a relay writes to. */
-type Sink = Pick<ByteConnection, 'write' | 'onBroken' | 'open'>;
+type Sink = Pick<ByteConnection, 'write' | 'onBroken' | 'open' | 'lost'>;
 
 /** Counters of the transport that the source belongs to. */
 export type RelayMeter = Pick<Counters, 'relays' | 'bytesCopied'>;
@@ -36,7 +36,7 @@ export function discardBody(
 }
 
 const stop = (relay: Relay) => relay.stop();
-const nowhere: Sink = { open: true, write: () => Promise.resolve(true), onBroken() {} };
+const nowhere: Sink = { open: true, lost: false, write: () => Promise.resolve(true), onBroken() {} };
 
 class CopyRelay implements Relay {
   readonly done: Promise<RelayEnd>;
@@ -138,7 +138,8 @@ class CopyRelay implements Relay {
   }
 
   #sinkGone(): RelayEndKind {
-    return this.#sink.open ? 'sink-reset' : 'stopped';
+    if (!this.#sink.open) return 'stopped';
+    return this.#sink.lost ? 'sink-lost' : 'sink-reset';
   }
 
   #end(kind: RelayEndKind): void {
@@ -157,6 +158,7 @@ const sourceEnds = {
   whole: 'complete',
   end: 'source-end',
   reset: 'source-reset',
+  lost: 'source-lost',
   closed: 'stopped',
   timeout: 'source-stalled',
 } as const satisfies Record<string, RelayEndKind>;

@@ -15,8 +15,10 @@ import type {
   EndKind,
   HeadOptions,
   HeadResult,
+  LingerOptions,
   Listener,
   ListenOptions,
+  PeerEnd,
   Relay,
   RelayEnd,
   RelayEndKind,
@@ -42,11 +44,12 @@ interface Engine {
   connect(host: string, port: number, timeout: number, ...socket: Socket): number;
   addresses(id: number): [string, number, string, number];
   readHead(id: number, maxBytes: number, idleTimeout: number, timeout: number): void;
+  endIdle(id: number): void;
   readBytes(id: number, maxBytes: number): void;
   cancelRead(id: number): void;
   unread(id: number, bytes: Uint8Array): void;
   tellBroken(id: number, wanted: boolean): void;
-  write(id: number, bytes: Uint8Array): 0 | 1 | 2;
+  write(id: number, bytes: Uint8Array): 0 | 1 | 2 | 3;
   send(id: number, text: string, more: boolean): void;
   relay(
     source: number,
@@ -62,7 +65,8 @@ interface Engine {
   moved(source: number): void;
   watch(id: number, watched: boolean, data: boolean): void;
   isQuiet(id: number): boolean;
-  linger(id: number, bytes: number, timeout: number): void;
+  end(id: number): void;
+  linger(id: number, bytes: number, timeout: number, delivers: boolean): void;
   close(id: number, reset: boolean): void;
   tcpInfo(id: number): boolean;
   readCounters(): void;
@@ -92,15 +96,17 @@ const LINGER_END = 8;
 const GONE = 9;
 const DRAINED = 10;
 const BROKEN = 11;
-const endKinds: readonly EndKind[] = ['end', 'reset', 'timeout'];
-const goneKinds = ['end', 'reset', 'data'] as const;
+const endKinds: readonly EndKind[] = ['end', 'reset', 'lost', 'timeout'];
+const goneKinds = ['end', 'reset', 'lost', 'data'] as const;
 const relayEndKinds: readonly RelayEndKind[] = [
   'complete',
   'source-end',
   'source-reset',
+  'source-lost',
   'source-malformed',
   'source-stalled',
   'sink-reset',
+  'sink-lost',
   'sink-stalled',
   'stopped',
 ];
@@ -253,12 +259,13 @@ class EngineConnection implements ByteConnection {
   readonly owner: EngineTransport;
   readonly id: number;
   open = true;
+  lost = false;
   /** The relay that writes to here. */
   incoming: EngineRelay | null = null;
   #waiting: Waiting | null = null;
   /** What the engine looks out for: it says so once, and then has to be asked again. */
   #watched: 'no' | 'end' | 'data' = 'no';
-  #onGone: ((why: 'end' | 'reset' | 'data') => void) | null = null;
+  #onGone: ((why: PeerEnd | 'data') => void) | null = null;
   #onBroken: (() => void) | null = null;
   #onDrained: ((taken: boolean) => void) | null = null;
   readonly #addresses: [string, number, string, number];
@@ -288,6 +295,10 @@ class EngineConnection implements ByteConnection {
     return new Promise((resolve) => {
       this.#waiting = { for: 'head', resolve };
     });
+  }
+
+  endIdle(): void {
+    if (this.open && this.#waiting?.for === 'head') this.owner.engine.endIdle(this.id);
   }
 
   send(text: string, more = false): void {
@@ -331,7 +342,7 @@ class EngineConnection implements ByteConnection {
   }
 
   /** The engine goes on watching when nobody listens, so that most requests cost no call for it. */
-  watch(onGone: ((why: 'end' | 'reset' | 'data') => void) | null, data = false): void {
+  watch(onGone: ((why: PeerEnd | 'data') => void) | null, data = false): void {
     this.#onGone = onGone;
     const wanted = data ? 'data' : 'end';
     if (onGone === null || this.#watched === wanted || !this.open) return;
@@ -349,12 +360,16 @@ class EngineConnection implements ByteConnection {
     return { rtt: info[0] ?? 0, retransmits: info[1] ?? 0 };
   }
 
-  linger(bytes: number, timeout: number): Promise<void> {
+  end(): void {
+    if (this.open) this.owner.engine.end(this.id);
+  }
+
+  linger({ until, bytes, timeout }: LingerOptions): Promise<void> {
     if (!this.open) return Promise.resolve();
     this.#stopRelays();
     return new Promise((resolve) => {
       this.#waiting = { for: 'linger', resolve };
-      this.owner.engine.linger(this.id, bytes, timeout);
+      this.owner.engine.linger(this.id, bytes, timeout, until === 'delivery');
     });
   }
 
@@ -386,6 +401,7 @@ class EngineConnection implements ByteConnection {
 
   write(bytes: Uint8Array): Promise<boolean> {
     const taken = this.open ? this.owner.engine.write(this.id, bytes) : 0;
+    if (taken === 3) this.lost = true;
     if (taken !== 2) return Promise.resolve(taken === 1);
     return new Promise((resolve) => {
       this.#onDrained = resolve;
@@ -427,16 +443,20 @@ class EngineConnection implements ByteConnection {
         this.#close(false);
         return;
       case GONE: {
+        const why = goneKinds[a] ?? 'reset';
         const onGone = this.#onGone;
-        this.#onGone = null;
+        // After an end the engine goes on watching; the next watcher has to be told of it again.
+        if (why !== 'end') this.#onGone = null;
         this.#watched = 'no';
-        onGone?.(goneKinds[a] ?? 'reset');
+        onGone?.(why);
         return;
       }
       case DRAINED:
+        if (b === 1) this.lost = true;
         this.#drained(a === 1);
         return;
       case BROKEN:
+        if (b === 1) this.lost = true;
         this.#broken();
         return;
     }

@@ -11,6 +11,8 @@ import type {
   HeadOptions,
   HeadOutcome,
   HeadResult,
+  LingerOptions,
+  PeerEnd,
   Relay,
   RelayEnd,
   RelayOptions,
@@ -24,7 +26,20 @@ export interface StreamHost {
   readonly connections: Set<Connection>;
 }
 
-type OnGone = (why: 'end' | 'reset' | 'data') => void;
+type OnGone = (why: PeerEnd | 'data') => void;
+
+interface Watcher {
+  readonly onGone: OnGone;
+  readonly data: boolean;
+  /** It is told of each once. */
+  toldEnd: boolean;
+}
+
+/** How often a socket is asked for a reset behind an end, milliseconds. */
+const askInterval = 1000;
+
+/** Nobody said no: the kernel gave up because nothing was acknowledged, or because there is no way any more. */
+const lostCodes: ReadonlySet<string | undefined> = new Set(['ETIMEDOUT', 'EHOSTUNREACH', 'ENETUNREACH']);
 
 export class StreamConnection implements ByteConnection {
   readonly transport = 'streams';
@@ -40,17 +55,23 @@ export class StreamConnection implements ByteConnection {
   readonly #inbox = new Inbox();
   #holdAtMost = BLOCK;
   #open = true;
-  /** What the peer did; a reset is final, an end can still be followed by one. */
-  #gone: 'end' | 'reset' | undefined;
+  /** What the peer did; an end can still be followed by one of the others, which are final. */
+  #gone: PeerEnd | undefined;
   /** Tries to satisfy the reader that waits. */
   #attempt: (() => void) | undefined;
   #cancelled = false;
+  /** A head of which nothing has come is no longer waited for. */
+  #idleEnds = false;
   /** Relays and discards that read from here; what they are told, the watcher is not. */
   #readers = 0;
-  #watcher: { readonly onGone: OnGone; readonly data: boolean } | undefined;
+  #watcher: Watcher | undefined;
+  /** Runs while a watcher that was told of an end is there. */
+  #probe: NodeJS.Timeout | undefined;
   #onBroken: (() => void) | undefined;
   /** Text sent with `more`, and the turn's end at which it leaves even alone. */
   #held = '';
+  /** FIN was sent, or is queued. */
+  #ended = false;
   #flushing: NodeJS.Immediate | undefined;
 
   constructor(socket: Socket, tcp: Socket, host: StreamHost) {
@@ -65,8 +86,11 @@ export class StreamConnection implements ByteConnection {
     host.counters.connections += 1;
     socket.on('data', (chunk: Buffer) => this.#received(chunk));
     socket.on('end', () => this.#lost('end'));
-    socket.on('error', () => this.#lost('reset'));
-    socket.on('close', () => this.#lost('reset'));
+    socket.on('error', (error) => this.#failed(error));
+    // Behind FINs of both sides a close is no failure.
+    socket.on('close', () => {
+      if (!this.#ended || this.#gone !== 'end') this.#lost('reset');
+    });
     socket.resume();
   }
 
@@ -74,11 +98,16 @@ export class StreamConnection implements ByteConnection {
     return this.#open;
   }
 
+  get lost(): boolean {
+    return this.#gone === 'lost';
+  }
+
   async readHead({ maxBytes, idleTimeout, timeout }: HeadOptions): Promise<HeadResult> {
     this.#holdAtMost = Math.max(this.#holdAtMost, maxBytes + 1);
     let timer: NodeJS.Timeout | undefined;
     let phase: 'new' | 'idle' | 'begun' | 'expired' = 'new';
     let since: number | undefined;
+    this.#idleEnds = false;
     const enter = (next: 'idle' | 'begun', milliseconds: number) => {
       phase = next;
       clearTimeout(timer);
@@ -93,7 +122,7 @@ export class StreamConnection implements ByteConnection {
       if (found) return found;
       const received = this.#inbox.length;
       if (ended) return { kind: ended, received };
-      if (phase === 'expired') return { kind: 'timeout', received };
+      if (phase === 'expired' || (this.#idleEnds && received === 0)) return { kind: 'timeout', received };
       if (received > 0 && phase !== 'begun') {
         since = performance.now();
         enter('begun', timeout);
@@ -102,6 +131,13 @@ export class StreamConnection implements ByteConnection {
     });
     clearTimeout(timer);
     return { ...outcome, took: since === undefined ? 0 : performance.now() - since };
+  }
+
+  endIdle(): void {
+    afterPoll(() => {
+      this.#idleEnds = true;
+      this.#attempt?.();
+    });
   }
 
   read(maxBytes: number): Promise<ReadResult> {
@@ -134,7 +170,10 @@ export class StreamConnection implements ByteConnection {
     return new Promise((resolve) => {
       this.#socket.cork();
       this.#flush();
-      this.#socket.write(bytes, (error) => resolve(!error));
+      this.#socket.write(bytes, (error) => {
+        if (error) this.#failed(error);
+        resolve(!error);
+      });
       this.#socket.uncork();
     });
   }
@@ -161,7 +200,8 @@ export class StreamConnection implements ByteConnection {
   }
 
   watch(onGone: OnGone | null, data = false): void {
-    this.#watcher = onGone ? { onGone, data } : undefined;
+    clearInterval(this.#probe);
+    this.#watcher = onGone ? { onGone, data, toldEnd: false } : undefined;
     this.#tellWatcher();
   }
 
@@ -173,16 +213,32 @@ export class StreamConnection implements ByteConnection {
     return undefined;
   }
 
-  async linger(bytes: number, timeout: number): Promise<void> {
+  end(): void {
+    if (!this.#writable) return;
+    this.#flush();
+    this.#ended = true;
+    this.#socket.end();
+  }
+
+  async linger({ until, bytes, timeout }: LingerOptions): Promise<void> {
     if (!this.#open) return;
     const deadline = setTimeout(() => this.close(), timeout);
     this.watch(null);
     this.cancelRead();
     this.#flush();
+    this.#ended = true;
     const sent = new Promise<void>((resolve) => {
       this.#socket.end(() => resolve());
     });
+    let delivered = false;
+    const deliver = () => {
+      delivered = true;
+      this.cancelRead();
+    };
+    // What has come by then is read first, else the close would be a reset.
+    if (until === 'delivery') void sent.then(() => afterPoll(deliver));
     for (let left = bytes; left >= 0; ) {
+      if (delivered && this.#inbox.length === 0) break;
       const next = await this.read(BLOCK);
       if (next.kind !== 'data') break;
       left -= next.bytes.length;
@@ -205,11 +261,16 @@ export class StreamConnection implements ByteConnection {
   }
 
   get #writable(): boolean {
-    return this.#open && this.#gone !== 'reset' && this.#socket.writable;
+    return this.#open && !this.#isBroken && !this.#ended && this.#socket.writable;
+  }
+
+  /** Nothing goes either way any more. */
+  get #isBroken(): boolean {
+    return this.#gone === 'reset' || this.#gone === 'lost';
   }
 
   /** Runs `attempt` now, and again at each event until it gives something. */
-  #wait<T>(attempt: (ended: 'end' | 'reset' | 'closed' | undefined) => T | undefined): Promise<T> {
+  #wait<T>(attempt: (ended: PeerEnd | 'closed' | undefined) => T | undefined): Promise<T> {
     const tryOnce = () => {
       const outcome = attempt(this.#open && !this.#cancelled ? this.#gone : 'closed');
       if (this.#open && this.#inbox.length < this.#holdAtMost && this.#socket.isPaused())
@@ -236,12 +297,17 @@ export class StreamConnection implements ByteConnection {
     this.#tellWatcher();
   }
 
-  #lost(how: 'end' | 'reset'): void {
-    if (this.#gone === 'reset' || this.#gone === how || !this.#open) return;
+  #failed({ code }: NodeJS.ErrnoException): void {
+    this.#lost(lostCodes.has(code) ? 'lost' : 'reset');
+  }
+
+  #lost(how: PeerEnd): void {
+    if (this.#isBroken || this.#gone === how || !this.#open) return;
     this.#gone = how;
+    if (this.#isBroken) clearInterval(this.#probe);
     const reader = this.#attempt;
     reader?.();
-    if (how === 'reset') this.#tellBroken();
+    if (this.#isBroken) this.#tellBroken();
     if (!reader) this.#tellWatcher();
   }
 
@@ -255,18 +321,32 @@ export class StreamConnection implements ByteConnection {
   /** Always in a later turn, and only if the same watcher is still there and nobody reads by then. */
   #tellWatcher(): void {
     const watcher = this.#watcher;
-    if (!watcher || !this.#news(watcher.data)) return;
+    if (!watcher || !this.#news(watcher)) return;
     setImmediate(() => {
-      const news = this.#watcher === watcher ? this.#news(watcher.data) : undefined;
+      const news = this.#watcher === watcher ? this.#news(watcher) : undefined;
       if (!news) return;
-      this.#watcher = undefined;
+      if (news === 'end') {
+        watcher.toldEnd = true;
+        this.#probe = setInterval(() => this.#ask(), askInterval);
+      } else {
+        this.#watcher = undefined;
+      }
       watcher.onGone(news);
     });
   }
 
-  #news(data: boolean): 'end' | 'reset' | 'data' | undefined {
+  #news({ data, toldEnd }: Watcher): PeerEnd | 'data' | undefined {
     if (!this.#open || this.#readers > 0 || this.#attempt) return undefined;
-    return data && this.#inbox.length > 0 ? 'data' : this.#gone;
+    if (data && this.#inbox.length > 0) return 'data';
+    return this.#gone === 'end' && toldEnd ? undefined : this.#gone;
+  }
+
+  /**
+   * Behind an end libuv no longer looks at the socket. A write of nothing sends nothing, and fails where the peer has
+   * reset the connection.
+   */
+  #ask(): void {
+    if (this.#writable) this.#socket.write('');
   }
 
   #reading(done: Promise<unknown>): void {
@@ -290,6 +370,7 @@ export class StreamConnection implements ByteConnection {
     if (!this.#open) return false;
     this.#open = false;
     clearImmediate(this.#flushing);
+    clearInterval(this.#probe);
     this.#watcher = undefined;
     this.#host.connections.delete(this);
     this.#host.counters.connections -= 1;
@@ -297,6 +378,11 @@ export class StreamConnection implements ByteConnection {
     this.#tellBroken();
     return true;
   }
+}
+
+/** Calls it when what the kernel has by now has been read: two turns of the loop, since the first may be half over. */
+function afterPoll(callback: () => void): void {
+  setImmediate(() => setImmediate(callback));
 }
 
 /** IPv4 inside IPv6 is shown as the IPv4 address it is. Undefined when the peer was gone before it was seen. */

@@ -9,7 +9,8 @@ import { forwardRequest, forwardResponse } from '../http1/forward.ts';
 import { noBody } from '../http1/framing.ts';
 import type { RequestHead } from '../http1/request-head.ts';
 import { parseResponseHead, type ResponseHead } from '../http1/response-head.ts';
-import type { BodyOutput, Connection, RelayEndKind } from '../net/contract.ts';
+import type { Departure } from '../listen/front.ts';
+import type { BodyOutput, Connection, EndKind, RelayEndKind } from '../net/contract.ts';
 import { type Body, moveBody, requestBodyFailure, responseBodyFailure } from '../relay/body.ts';
 import type { Lease } from '../upstream/lease.ts';
 import {
@@ -19,7 +20,14 @@ import {
   requestAdditions,
   responseAdditions,
 } from './additions.ts';
-import { type Allowed, type Passage, requestAllowance, responseAllowance, tooLarge } from './entry.ts';
+import {
+  type Allowed,
+  departed,
+  type Passage,
+  requestAllowance,
+  responseAllowance,
+  tooLarge,
+} from './entry.ts';
 import type { ProxyOptions } from './options.ts';
 import { isStreamedBulk } from './streamed-bulk.ts';
 
@@ -64,6 +72,8 @@ export class Conversation {
   #upload: Body | undefined;
   #uploadEnd: RelayEndKind | undefined;
   #fault: Failure | undefined;
+  /** The client has ended its side, and so has Sluice towards the server, or will when the request is there. */
+  #clientEnded = false;
   #headTimer: NodeJS.Timeout | undefined;
 
   constructor(options: ProxyOptions, passage: Passage, lease: Lease) {
@@ -82,6 +92,7 @@ export class Conversation {
   }
 
   async hold(): Promise<Ended> {
+    this.#watch((why) => this.#clientLeft(why));
     const head = this.#requestText();
     if (!this.#hasBody) {
       this.#server.send(head);
@@ -155,13 +166,30 @@ export class Conversation {
     return policy === undefined ? failure('body-too-large') : tooLarge(policy);
   }
 
-  /** The request is with the server: from here on the client has nothing to do but to wait, or to leave. */
+  /** The request is with the server: from here on the client has nothing to do but to wait, to end its side, or to leave. */
   #awaitAnswer(): void {
-    this.#watch(() => this.#abort(failure('client-gone')));
+    this.#passEnd();
     const { responseHead } = this.#options.timeouts;
     if (responseHead > 0 && this.#exchange.firstByteAfter === undefined) {
       this.#headTimer = setTimeout(() => this.#abort(failure('upstream-head-timeout')), responseHead);
     }
+  }
+
+  #clientLeft(why: Departure): void {
+    if (why === 'end') {
+      this.#clientEnded = true;
+      if (this.bodyIsRead) this.#passEnd();
+    } else {
+      this.#abort(departed(why));
+    }
+  }
+
+  /**
+   * What the end of the client's side means is for the server to decide, as without a proxy: it may cancel a search,
+   * or answer. While the body is not through, its relay will see the end.
+   */
+  #passEnd(): void {
+    if (this.#clientEnded) this.#server.end();
   }
 
   /** Closing the server's connection ends whatever is read from or written to it. */
@@ -190,9 +218,7 @@ export class Conversation {
           this.#startUpload();
           continue;
         }
-        return (
-          this.#fault ?? failure(result.kind === 'timeout' ? 'upstream-head-timeout' : 'upstream-closed')
-        );
+        return this.#fault ?? this.#noAnswer(result.kind);
       }
       const rules = { method: this.#head.method, maxFields: limits.responseHeadFields };
       const head = parseResponseHead(result.buffer, result.start, result.end, rules);
@@ -204,6 +230,18 @@ export class Conversation {
       if (head.status === 100 && asking) this.#startUpload();
     }
     return failure('upstream-head-malformed', `more than ${maxInterim} interim responses`);
+  }
+
+  #noAnswer(end: EndKind): Failure {
+    if (end === 'timeout') return failure('upstream-head-timeout');
+    if (end === 'lost') return failure('upstream-lost');
+    if (this.#clientEnded && this.bodyIsRead) return this.#givenUp('did not answer');
+    return failure('upstream-closed');
+  }
+
+  /** The server has seen the client's end and closed, which is how it cancels. */
+  #givenUp(what: string): Failure {
+    return failure('client-gone', `the client ended its side, and the upstream node ${what}`);
   }
 
   /** HTTP/1.0 knows no interim answers, and a 100 that only Sluice asked for is not the client's. */
@@ -265,13 +303,14 @@ export class Conversation {
     const bodyless = answer.framing.kind === 'none';
     this.#client.send(text, !bodyless);
     const end = bodyless ? 'complete' : await this.#download(answer, output);
-    const fault = this.#fault ?? responseBodyFailure(end);
+    const fault = this.#fault ?? this.#downloadFailure(end);
     if (fault) return this.#cut(fault, unframed);
 
     if (refused) await this.#stopUpload();
     else await this.#upload?.done;
     const whole = this.bodyIsRead;
-    if (whole && answer.persistent && !this.#spent) this.#lease.reuse();
+    // A connection whose one side has ended carries nothing more.
+    if (whole && answer.persistent && !this.#spent && !this.#clientEnded) this.#lease.reuse();
     else this.#lease.drop();
     if (keep && whole) return { kind: 'kept' };
     return {
@@ -293,6 +332,12 @@ export class Conversation {
     const allowance = responseAllowance(this.#allowed, framing);
     const how = { framing, output, stallTimeout, allowance };
     return moveBody(this.#server, this.#client, how, this.#exchange.response).done;
+  }
+
+  #downloadFailure(end: RelayEndKind): Failure | undefined {
+    const isClosed = end === 'source-end' || end === 'source-reset';
+    if (isClosed && this.#clientEnded && this.bodyIsRead) return this.#givenUp('broke off its response');
+    return responseBodyFailure(end);
   }
 
   /** A truncated body must not look whole: where the close would be its end, it is a reset. */

@@ -3,6 +3,7 @@ import { type Failure, failure } from '../errors.ts';
 import type { Exchange } from '../exchange.ts';
 import type { Framing } from '../http1/framing.ts';
 import type { RequestHead } from '../http1/request-head.ts';
+import type { Client, Departure } from '../listen/front.ts';
 import type { Connection } from '../net/contract.ts';
 import type { Judgement, Refused } from '../policy/judge.ts';
 import type { Left, Limited, Ticket } from '../policy/limits/admission.ts';
@@ -20,8 +21,7 @@ export type Entered = Pick<Ticket, 'kind' | 'release'>;
 /** What the stages hand on. */
 export interface Passage {
   readonly client: Connection;
-  /** Calls `onGone` when the client leaves, or is cut by a drain, while nobody reads from it; null stops. */
-  readonly watch: (onGone: (() => void) | null) => void;
+  readonly watch: Client['watch'];
   readonly head: RequestHead;
   readonly exchange: Exchange;
   /** What the policies allow it. */
@@ -41,6 +41,21 @@ export interface Waiting {
 
 /** Where nothing is limited. */
 export const free: Entered = { kind: 'ticket', release: () => {} };
+
+/**
+ * Why an exchange ends whose client did this while nobody read from it. An `end` is no reason: the client may only have
+ * ended its side, as `nc -N` does, and wait for the answer.
+ */
+export function departed(why: Exclude<Departure, 'end'>): Failure {
+  switch (why) {
+    case 'reset':
+      return failure('client-gone');
+    case 'lost':
+      return failure('client-lost');
+    case 'cut':
+      return failure('shutting-down', 'the exchange had not ended when the drain did');
+  }
+}
 
 /** Whether the request may begin now, later, or not at all. Nothing of its body has been read. */
 export function enter(head: RequestHead, { policy, limiter }: Allowed): Entered | Waiting | Refused {

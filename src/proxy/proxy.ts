@@ -15,11 +15,14 @@ import type { UpstreamNode } from '../upstream/node.ts';
 import { bodyWeight } from '../upstream/weight.ts';
 import { newRequestId, requestId } from './additions.ts';
 import { Conversation, type Ended } from './conversation.ts';
-import { type Allowed, enter, free, type Passage, unjudged, type Waiting } from './entry.ts';
+import { type Allowed, departed, enter, free, type Passage, unjudged, type Waiting } from './entry.ts';
 import type { ProxyOptions } from './options.ts';
 
-/** What becomes of the client's connection after an exchange. */
-type After = 'next' | 'linger' | 'close';
+/**
+ * What becomes of the client's connection after an exchange. `last`: it ends once the answer is delivered. `linger`: the
+ * same, and what may still come of the request is thrown away. `close`: at once.
+ */
+type After = 'next' | 'last' | 'linger' | 'close';
 
 export interface Proxy {
   /** Serves a client's connection to its end: one exchange after the other, in order. Never rejects. */
@@ -49,33 +52,41 @@ export function createProxy(options: ProxyOptions): Proxy {
     const { connection } = client;
     let after: After = 'next';
     while (after === 'next' && connection.open) {
-      client.idle = true;
+      client.phase = 'idle';
       const result = await connection.readHead(headOptions);
       const head = requestOf(result);
-      if (head === undefined) return;
-      client.idle = false;
+      if (typeof head === 'string') {
+        after = head;
+        break;
+      }
+      client.phase = 'exchange';
       after = await exchangeWith(client, head, result.took);
       // Its answer was begun before the drain, and so said nothing of a close.
-      if (after === 'next' && !client.mayWait()) after = 'linger';
+      if (after === 'next' && !client.mayWait()) after = 'last';
     }
-    if (after === 'linger') await connection.linger(limits.lingerBytes, timeouts.linger);
+    client.phase = 'ending';
+    if (after === 'close') return;
+    const until = after === 'linger' ? 'peer' : 'delivery';
+    await connection.linger({ until, bytes: limits.lingerBytes, timeout: timeouts.linger });
   }
 
-  /** The next request's head, why it is refused, or undefined when the connection ends between two requests. */
-  function requestOf(result: HeadResult): RequestHead | Failure | undefined {
+  /** The next request's head, why it is refused, or what is to be done when the connection ends between two requests. */
+  function requestOf(result: HeadResult): RequestHead | Failure | 'last' | 'close' {
     switch (result.kind) {
       case 'head':
         return parseRequestHead(result.buffer, result.start, result.end, requestLimits);
       case 'too-large':
         return refuseLargeHead(result.buffer, result.start, result.end, requestLimits);
       case 'timeout':
-        return result.received > 0 ? failure('head-timeout') : undefined;
+        return result.received > 0 ? failure('head-timeout') : 'last';
+      case 'lost':
+        return result.received > 0 ? failure('client-lost') : 'close';
       case 'end':
       case 'reset':
       case 'closed':
-        return result.received > 0
-          ? failure('client-gone', 'the client closed in the middle of a head')
-          : undefined;
+        if (result.received > 0) return failure('client-gone', 'the client closed in the middle of a head');
+        // A client that has ended its side may have answers yet to read.
+        return result.kind === 'end' ? 'last' : 'close';
     }
   }
 
@@ -89,7 +100,7 @@ export function createProxy(options: ProxyOptions): Proxy {
     let after: After;
     let passage: Passage | undefined;
     try {
-      if (refused) after = refuse(connection, exchange, refusal(head), false);
+      if (refused) after = refuse(connection, exchange, refusal(head), 'linger');
       else {
         describe(head, exchange);
         passage = {
@@ -105,7 +116,7 @@ export function createProxy(options: ProxyOptions): Proxy {
       }
     } catch (error) {
       // A bug of ours: this exchange is lost, the others are not.
-      after = refuse(connection, exchange, refusal(failure('internal', String(error))), false);
+      after = refuse(connection, exchange, refusal(failure('internal', String(error))), 'linger');
     }
     passage?.ticket.release();
     inFlight -= 1;
@@ -125,25 +136,31 @@ export function createProxy(options: ProxyOptions): Proxy {
   /** What their limits say: it goes on now, after a while, or not at all. */
   function admit(passage: Passage, judgement: Judgement): After | Promise<After> {
     const { client, head, exchange } = passage;
-    if (judgement.kind === 'refused') return refuse(client, exchange, judgement, isKeepable(head));
+    if (judgement.kind === 'refused') return refuse(client, exchange, judgement, unread(head));
     passage.allowed = judgement;
     const entry = enter(head, judgement);
-    if (entry.kind === 'refused') return refuse(client, exchange, entry, isKeepable(head));
+    if (entry.kind === 'refused') return refuse(client, exchange, entry, unread(head));
     if (entry.kind === 'waiting') return waitInLine(passage, entry);
     passage.ticket = entry;
     return forward(passage);
   }
 
-  /** A client that leaves the queue makes room in it. */
+  /** A client that leaves the queue makes room in it. One that has only ended its side still waits. */
   async function waitInLine(passage: Passage, entry: Waiting): Promise<After> {
     const { client, watch, head, exchange } = passage;
-    watch(entry.leave);
+    let gone: Failure | undefined;
+    watch((why) => {
+      if (why === 'end') return;
+      gone = departed(why);
+      entry.leave();
+    });
     const since = performance.now();
     const entered = await entry.done;
     watch(null);
     exchange.queuedFor = performance.now() - since;
-    if (entered.kind === 'refused') return refuse(client, exchange, entered, isKeepable(head));
-    passage.ticket = entered;
+    if (entered.kind === 'ticket') passage.ticket = entered;
+    if (gone) return refuse(client, exchange, refusal(gone), unread(head));
+    if (entered.kind === 'refused') return refuse(client, exchange, entered, unread(head));
     return forward(passage);
   }
 
@@ -151,15 +168,15 @@ export function createProxy(options: ProxyOptions): Proxy {
   async function forward(passage: Passage): Promise<After> {
     const { client, watch, head, exchange } = passage;
     const target = clusterFor(passage.allowed);
-    if (target === undefined) return refuse(client, exchange, refusal(failure('no-cluster')), false);
+    if (target === undefined) return refuse(client, exchange, refusal(failure('no-cluster')), unread(head));
     exchange.cluster = target.name;
     const weight = bodyWeight(head.framing);
     const tried = new Set<UpstreamNode>();
     let why = failure('no-node');
-    let gone = false;
-    // A client that leaves while its node is dialled is not worth a body.
-    watch(() => {
-      gone = true;
+    let gone: Failure | undefined;
+    // A client that leaves while its node is dialled is not worth a body. One that has ended its side may still read.
+    watch((why) => {
+      if (why !== 'end') gone = departed(why);
     });
 
     /** To be tried once more, on a fresh connection. */
@@ -189,7 +206,7 @@ export function createProxy(options: ProxyOptions): Proxy {
       exchange.transport = lease.connection.transport;
       if (gone) {
         lease.reuse();
-        return refuse(client, exchange, refusal(failure('client-gone')), false);
+        return refuse(client, exchange, refusal(gone), unread(head));
       }
       options.onDecision?.({ kind: 'sent', id: exchange.id, node: node.name, reused: lease.reused });
       const conversation = new Conversation(options, passage, lease);
@@ -199,18 +216,17 @@ export function createProxy(options: ProxyOptions): Proxy {
         again = node;
         continue;
       }
-      if (ended.kind !== 'unanswered') return conclude(exchange, ended);
+      const { bodyIsRead } = conversation;
+      if (ended.kind !== 'unanswered') return conclude(exchange, ended, bodyIsRead);
       why = ended.failure;
       const retries = mayRetry(head, ended);
       options.onDecision?.({ kind: 'unanswered', id: exchange.id, node: node.name, why, retries });
-      if (!retries) {
-        return refuse(client, exchange, refusal(why), head.persistent && conversation.bodyIsRead);
-      }
+      if (!retries) return refuse(client, exchange, refusal(why), rest(head, bodyIsRead));
       // A pooled connection may have been dead all along: that says nothing about its node.
       if (lease.reused) again = node;
       else tried.add(node);
     }
-    return refuse(client, exchange, refusal(why), isKeepable(head));
+    return refuse(client, exchange, refusal(why), unread(head));
   }
 
   /** RFC 9110, section 9.2.2, and never once a byte of the body has left: the server may have acted on it. */
@@ -219,23 +235,29 @@ export function createProxy(options: ProxyOptions): Proxy {
     return head.framing.kind !== 'none' || idempotent.has(head.method);
   }
 
-  function conclude(exchange: Exchange, ended: Extract<Ended, { kind: 'kept' | 'last' | 'cut' }>): After {
+  function conclude(
+    exchange: Exchange,
+    ended: Extract<Ended, { kind: 'kept' | 'last' | 'cut' }>,
+    bodyIsRead: boolean,
+  ): After {
     if (ended.kind === 'kept') return 'next';
     exchange.failure = ended.failure;
-    return ended.kind === 'last' ? 'linger' : 'close';
+    if (ended.kind === 'cut') return 'close';
+    return bodyIsRead ? 'last' : 'linger';
   }
 
-  /** Answers in Sluice's own name. A client that is gone gets nothing. */
-  function refuse(client: Connection, exchange: Exchange, why: Refused, keepable: boolean): After {
+  /** Answers in Sluice's own name. A client that is gone gets nothing. `wanted` is what the request leaves possible. */
+  function refuse(client: Connection, exchange: Exchange, why: Refused, wanted: After): After {
     const { failure: cause, status = errors[cause.code].status, fields } = why;
     exchange.failure = cause;
     exchange.status = status;
     if (isGone(cause.code)) return 'close';
-    const keepAlive = keepable && !options.draining();
+    const after = wanted === 'next' && options.draining() ? 'last' : wanted;
+    const keepAlive = after === 'next';
     const { id: requestId, method } = exchange;
     const connection = connectionLines(keepAlive, timeouts.idle);
     client.send(writeAnswer(status, cause, { requestId, connection, method, ...(fields && { fields }) }));
-    return keepAlive ? 'next' : 'linger';
+    return after;
   }
 
   function describe(head: RequestHead, exchange: Exchange): void {
@@ -277,9 +299,15 @@ function measure(client: Client, exchange: Exchange, now: number): void {
   exchange.retransmits = tcp?.retransmits;
 }
 
-/** Nothing of a body stands before the next head. */
-function isKeepable({ persistent, framing }: RequestHead): boolean {
-  return persistent && framing.kind === 'none';
+/** What an answer leaves possible: a body that is not read stands before the next head. */
+function rest({ persistent }: RequestHead, bodyIsRead: boolean): After {
+  if (!bodyIsRead) return 'linger';
+  return persistent ? 'next' : 'last';
+}
+
+/** The same before anything of the body has been read. */
+function unread(head: RequestHead): After {
+  return rest(head, head.framing.kind === 'none');
 }
 
 function refusal(why: Failure): Refused {

@@ -9,11 +9,13 @@ const meanings: Record<RelayEndKind, readonly [string, string]> = {
   complete: ['none', 'none'],
   'source-end': ['client-gone', 'upstream-truncated'],
   'source-reset': ['client-gone', 'upstream-truncated'],
+  'source-lost': ['client-lost', 'upstream-truncated'],
   'source-malformed': ['chunk-malformed', 'upstream-body-malformed'],
   'source-stalled': ['body-stalled', 'upstream-stalled'],
   'sink-reset': ['none', 'client-gone'],
+  'sink-lost': ['none', 'client-lost'],
   'sink-stalled': ['upstream-not-reading', 'client-stalled'],
-  stopped: ['none', 'client-gone'],
+  stopped: ['none', 'shutting-down'],
 };
 
 describe('how a body ended', () => {
@@ -27,10 +29,11 @@ describe('how a body ended', () => {
   it('blames the side whose doing it was', () => {
     for (const end of Object.keys(meanings) as RelayEndKind[]) {
       const [request, response] = [requestBodyFailure(end), responseBodyFailure(end)];
-      // A request's body comes from the client, a response's goes there.
-      if (request) assert.equal(errors[request.code].side, end.startsWith('source') ? 'client' : 'upstream');
-      if (response)
+      // A request's body comes from the client, a response's goes there; nobody stops one but the proxy.
+      if (end === 'stopped') assert.equal(response && errors[response.code].side, 'proxy');
+      else if (response)
         assert.equal(errors[response.code].side, end.startsWith('source') ? 'upstream' : 'client');
+      if (request) assert.equal(errors[request.code].side, end.startsWith('source') ? 'client' : 'upstream');
     }
   });
 

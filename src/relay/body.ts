@@ -52,6 +52,11 @@ export function requestBodyFailure(end: RelayEndKind): Failure | undefined {
     case 'source-end':
     case 'source-reset':
       return failure('client-gone', 'the client closed in the middle of the request body');
+    case 'source-lost':
+      return failure(
+        'client-lost',
+        "the client's host stopped acknowledging in the middle of the request body",
+      );
     case 'source-malformed':
       return failure('chunk-malformed');
     case 'source-stalled':
@@ -60,6 +65,7 @@ export function requestBodyFailure(end: RelayEndKind): Failure | undefined {
       return failure('upstream-not-reading');
     // A server that stops listening may have answered before: its answer, or its lack, decides.
     case 'sink-reset':
+    case 'sink-lost':
     case 'complete':
     case 'stopped':
       return undefined;
@@ -74,15 +80,23 @@ export function responseBodyFailure(end: RelayEndKind): Failure | undefined {
     case 'source-end':
     case 'source-reset':
       return failure('upstream-truncated');
+    case 'source-lost':
+      return failure('upstream-truncated', "the upstream node's host stopped acknowledging");
     case 'source-malformed':
       return failure('upstream-body-malformed');
     case 'source-stalled':
       return failure('upstream-stalled');
     case 'sink-reset':
       return failure('client-gone', 'the client closed in the middle of the response body');
+    case 'sink-lost':
+      return failure(
+        'client-lost',
+        "the client's host stopped acknowledging in the middle of the response body",
+      );
     case 'sink-stalled':
       return failure('client-stalled');
+    // Nobody stops a response's body but Sluice, when it ends.
     case 'stopped':
-      return failure('client-gone');
+      return failure('shutting-down', 'the proxy closed the connection in the middle of the response body');
   }
 }

@@ -9,6 +9,7 @@ import { budgetCases } from './transport/budgets.ts';
 import { chunkedCases } from './transport/chunked.ts';
 import { endingCases } from './transport/endings.ts';
 import { faultCases } from './transport/faults.ts';
+import { halfCloseCases } from './transport/half-closes.ts';
 import { headCases } from './transport/heads.ts';
 import { manyCases } from './transport/many.ts';
 import { relayCases } from './transport/relays.ts';
@@ -29,6 +30,7 @@ export function transportSuite(name: string, make: () => Transports): void {
     faultCases(wires);
     endingCases(wires);
     watchCases(wires);
+    halfCloseCases(wires);
     manyCases(wires);
   });
 }

@@ -69,7 +69,7 @@ export function endingCases(wires: Wires): void {
     await sleep(50);
     const answer = body(300_000, 9);
     connection.send(`HTTP/1.1 413 Content Too Large\r\n\r\n${answer.toString('latin1')}`);
-    const lingering = connection.linger(1024 * MIB, 10_000);
+    const lingering = connection.linger({ until: 'peer', bytes: 1024 * MIB, timeout: 10_000 });
     await sleep(100);
     assert.equal(await peer.through('\r\n\r\n'), 'HTTP/1.1 413 Content Too Large\r\n\r\n');
     assert.equal(await peer.digest(answer.length), digestOf([answer]));
@@ -84,12 +84,16 @@ export function endingCases(wires: Wires): void {
   it('linger ends by its deadline, and by its bytes', async () => {
     const silent = await wires.accepted();
     const from = performance.now();
-    await within('the linger', silent.connection.linger(MIB, 200), 2000);
+    await within('the linger', silent.connection.linger({ until: 'peer', bytes: MIB, timeout: 200 }), 2000);
     assert.ok(performance.now() - from > 180);
     assert.equal(silent.connection.open, false);
     const sending = await wires.accepted();
     const flood = setInterval(() => sending.peer.socket.write(body(50_000)), 1);
-    await within('the linger', sending.connection.linger(MIB, 20_000), 5000);
+    await within(
+      'the linger',
+      sending.connection.linger({ until: 'peer', bytes: MIB, timeout: 20_000 }),
+      5000,
+    );
     clearInterval(flood);
     assert.equal(sending.connection.open, false);
   });
@@ -100,10 +104,43 @@ export function endingCases(wires: Wires): void {
     await sleep(20);
     const answer = body(16 * MIB);
     connection.send(answer.toString('latin1'));
-    const lingering = connection.linger(MIB, 10_000);
+    const lingering = connection.linger({ until: 'peer', bytes: MIB, timeout: 10_000 });
     await sleep(100);
     assert.equal(await peer.digest(), digestOf([answer]));
     await within('the linger', lingering);
+  });
+
+  it('linger until delivery does not wait for a peer that keeps its side open', async () => {
+    const { peer, connection } = await wires.accepted();
+    const answer = body(16 * MIB);
+    connection.send(answer.toString('latin1'));
+    let over = false;
+    const lingering = connection.linger({ until: 'delivery', bytes: MIB, timeout: 600_000 }).then(() => {
+      over = true;
+    });
+    // A late request: were it unread at the close, the close would be a reset.
+    await peer.write('GET / HTTP/1.1\r\n\r\n');
+    await sleep(200);
+    assert.equal(over, false, 'it ended before its peer had read anything');
+    assert.equal(await peer.digest(), digestOf([answer]));
+    assert.equal(await peer.ending(), 'end');
+    await within('the linger', lingering);
+    assert.equal(connection.open, false);
+    await sleep(50);
+    assert.equal(await peer.ending(), 'end');
+  });
+
+  it('linger until delivery ends with a peer that resets, and by its deadline', async () => {
+    const gone = await wires.accepted();
+    gone.connection.send(body(16 * MIB).toString('latin1'));
+    const lingering = gone.connection.linger({ until: 'delivery', bytes: MIB, timeout: 600_000 });
+    await sleep(20);
+    gone.peer.reset();
+    await within('the linger', lingering);
+    const stuck = await wires.accepted();
+    stuck.connection.send(body(16 * MIB).toString('latin1'));
+    await within('the linger', stuck.connection.linger({ until: 'delivery', bytes: MIB, timeout: 300 }));
+    assert.equal(stuck.connection.open, false);
   });
 
   it('close sends FIN, reset sends RST', async () => {
@@ -132,7 +169,7 @@ export function endingCases(wires: Wires): void {
       assert.equal((await within('a discard', connection.discard(length(5), 5, 1000))).kind, 'stopped');
       const relay = connection.relay(other.connection, { framing: length(5), stallTimeout: 1000 });
       assert.equal((await within('a relay', relay.done)).kind, 'stopped');
-      await within('a linger', connection.linger(1000, 1000));
+      await within('a linger', connection.linger({ until: 'peer', bytes: 1000, timeout: 1000 }));
       assert.equal(connection.tcpInfo(), undefined);
       connection.close();
       connection.reset();

@@ -216,6 +216,37 @@ export function headCases(wires: Wires): void {
     }
   });
 
+  it('a head that nobody has begun is no longer waited for, one that has come or begun is read', async () => {
+    const idle = await wires.accepted();
+    const none = idle.connection.readHead({ maxBytes: 1000, idleTimeout: 0, timeout: 0 });
+    idle.connection.endIdle();
+    assert.deepEqual(await within('the end of a wait', none), { kind: 'timeout', received: 0 });
+    assert.equal(idle.connection.open, true);
+
+    const crossed = await wires.accepted();
+    const late = readText(crossed.connection);
+    await crossed.peer.write('GET /crossed HTTP/1.1\r\n\r\n');
+    // In the same turn, so that no event has told of it.
+    crossed.connection.endIdle();
+    assert.equal(await late, 'GET /crossed HTTP/1.1\r\n\r\n');
+
+    const begun = await wires.accepted();
+    const slow = readText(begun.connection);
+    await begun.peer.write('GET /slow');
+    await sleep(50);
+    begun.connection.endIdle();
+    await sleep(50);
+    await begun.peer.write(' HTTP/1.1\r\n\r\n');
+    assert.equal(await slow, 'GET /slow HTTP/1.1\r\n\r\n');
+    // It holds for the one wait, and outside of one does nothing.
+    begun.connection.endIdle();
+    await sleep(20);
+    const next = readText(begun.connection);
+    await sleep(20);
+    await begun.peer.write('GET /next HTTP/1.1\r\n\r\n');
+    assert.equal(await next, 'GET /next HTTP/1.1\r\n\r\n');
+  });
+
   it('FIN between heads is a clean end, FIN in a head is not', async () => {
     const clean = await wires.accepted();
     clean.peer.end();
