@@ -67,7 +67,8 @@ export function manyCases(wires: Wires): void {
       const relay = source.relay(sink, { framing, stallTimeout: turn % 7 === 0 ? 20 : 5000 });
       void sender.write('100000\r\n');
       void sender.writeAll(bodyBlocks(MIB, turn));
-      if (turn % 5 !== 0) await within('some of it', receiver.some());
+      // Where the stall is short, it may be over before anything has come.
+      if (turn % 5 !== 0 && turn % 7 !== 0) await within('some of it', receiver.some());
       const faults = [
         () => sender.reset(),
         () => receiver.reset(),
