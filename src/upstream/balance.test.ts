@@ -6,11 +6,12 @@ import { pickNode } from './balance.ts';
 interface Node {
   readonly bytesInFlight: number;
   readonly ejected: boolean;
+  readonly onTrial: boolean;
   isEjected(): boolean;
 }
 
-const node = (bytesInFlight: number, ejected = false): Node => {
-  return { bytesInFlight, ejected, isEjected: () => ejected };
+const node = (bytesInFlight: number, ejected = false, onTrial = ejected): Node => {
+  return { bytesInFlight, ejected, onTrial, isEjected: () => ejected };
 };
 const nodes = fc.array(fc.record({ bytes: fc.nat(1000), ejected: fc.boolean(), tried: fc.boolean() }), {
   maxLength: 8,
@@ -63,6 +64,21 @@ describe('the choice of a node', () => {
         light,
       );
     }
+  });
+
+  it('a request that has failed is not spent on trials, where there is a sound node', () => {
+    const [failed, sound] = [node(0), node(1000)];
+    const trials = Array.from({ length: 5 }, () => node(0, false, true));
+    for (let i = 0; i < 100; i++) {
+      const all = [failed, ...trials, sound];
+      assert.equal(pickNode(all, new Set([failed]), 0, Math.random), sound);
+      assert.equal(pickNode([failed, ...trials], new Set([failed]), 0, Math.random)?.onTrial, true);
+    }
+    const first = Array.from({ length: 100 }, () => pickNode([...trials, sound], new Set(), 0, Math.random));
+    assert.ok(
+      first.some((choice) => choice?.onTrial),
+      'no node is ever tried again',
+    );
   });
 
   it('reaches every node where all weigh the same', () => {

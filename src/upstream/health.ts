@@ -34,6 +34,11 @@ export class Health {
     return now < this.#until;
   }
 
+  /** It was ejected, and no good answer has come since. */
+  get onTrial(): boolean {
+    return this.#ejections > 0;
+  }
+
   /** Failed exchanges since the last good answer. */
   get failures(): number {
     return this.#failures;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it, mock } from 'node:test';
 import { FollowedName } from './name.ts';
-import { oneAtATime, systemResolver } from './resolver.ts';
+import { oneAtATime, systemResolver, usable } from './resolver.ts';
 
 /** Lookups as they come, each answered when the test says so. */
 class Lookups {
@@ -133,6 +133,27 @@ it('however many ask, a name is looked up once at a time', async () => {
   assert.deepEqual([await one, await two, lookups.asked.length], [['10.0.0.1'], ['10.0.0.1'], 1]);
   resolver('es').catch(() => {});
   assert.equal(lookups.asked.length, 2);
+});
+
+it('addresses of a family that the host does not have are no nodes, but for loopback', () => {
+  const own = (...addresses: string[]) =>
+    addresses.map((address) => ({ address, internal: address === '::1' || address.startsWith('127.') }));
+  const [ipv4, ipv6] = [own('127.0.0.1', '::1', '10.0.0.9', 'fe80::1'), own('127.0.0.1', '::1', 'fd00::9')];
+  for (const [addresses, host, left] of [
+    [['fd00::1', '10.0.0.1'], ipv4, ['10.0.0.1']],
+    [['fd00::1', '10.0.0.1'], ipv6, ['fd00::1']],
+    [
+      ['fd00::1', '10.0.0.1'],
+      [...ipv4, ...ipv6],
+      ['fd00::1', '10.0.0.1'],
+    ],
+    [['::1', '127.0.0.1'], ipv4, ['::1', '127.0.0.1']],
+    [['fd00::1'], ipv4, ['fd00::1']],
+    [['fd00::1', '10.0.0.1'], own('127.0.0.1'), ['fd00::1', '10.0.0.1']],
+    [['fd00::1', '10.0.0.1'], [], ['fd00::1', '10.0.0.1']],
+  ] as const) {
+    assert.deepEqual(usable(addresses, host), left);
+  }
 });
 
 it("the system's resolver knows /etc/hosts", async () => {

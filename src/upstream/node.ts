@@ -66,6 +66,10 @@ export class UpstreamNode {
     return this.health.isEjected(now);
   }
 
+  get onTrial(): boolean {
+    return this.health.onTrial;
+  }
+
   /** It did not answer `Expect: 100-continue` in time, or refused it: the round trip is not worth asking for. */
   ignoredExpect(now: number): void {
     this.#ignoresExpectUntil = now + forgetIgnoredExpect;
