@@ -12,6 +12,7 @@ const blamed: ReadonlySet<ErrorCode> = new Set([
   'upstream-closed',
   'upstream-head-malformed',
   'upstream-head-timeout',
+  'upstream-lost',
   'upstream-not-reading',
 ]);
 
