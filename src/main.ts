@@ -1,30 +1,69 @@
 /** Wiring: the only place that builds the parts and puts them together. */
 import { createAdmin } from './admin/server.ts';
+import { CanNotGoOn, type ExitCode, exitCodes } from './cli/actions.ts';
 import { execute, readerCommand } from './cli/execute.ts';
 import { version } from './cli/version.ts';
 import type { ClusterConfig, Config, PoliciesConfig } from './config/config.ts';
 import type { Observer } from './exchange.ts';
+import { bindFailure, writeAddress } from './listen/bind-failure.ts';
 import { Front } from './listen/front.ts';
 import type { Transport } from './net/contract.ts';
 import { createEngineTransport } from './net/engine.ts';
 import { createStreamsTransport } from './net/streams.ts';
-import { createAccessLog } from './observe/access-log.ts';
+import { type AccessLog, createAccessLog } from './observe/access-log.ts';
 import { createLog, type Log } from './observe/log.ts';
 import { createMetrics } from './observe/metrics.ts';
 import type { PolicySources } from './observe/policy-metrics.ts';
 import type { PolicyService } from './policy/service.ts';
 import type { ProxyOptions } from './proxy/options.ts';
 import { createProxy } from './proxy/proxy.ts';
+import { catchSignals, type Signals } from './signals.ts';
 import { Cluster } from './upstream/cluster.ts';
 import { logEvents } from './upstream/operator-log.ts';
 import { oneAtATime, systemResolver } from './upstream/resolver.ts';
 
-/** Runs until it has been told to stop and has drained. Rejects when it can't start. 3: exchanges were cut. */
-async function run(config: Config): Promise<0 | 3> {
+const signals = process.argv[2] === 'run' ? catchSignals() : undefined;
+
+/** Runs until it has been told to stop and has drained. A start that fails is undone, and told in the log. */
+async function run(config: Config, file: string | undefined): Promise<ExitCode> {
   const log = createLog(config.log.level);
+  try {
+    const code = await startAndUndo({ config, file, log, signals: signals ?? catchSignals() });
+    log.info({ exit: code }, 'stopped');
+    return code;
+  } catch (error) {
+    const known = error instanceof CanNotGoOn;
+    if (known) log.fatal({ exit: error.exitCode }, `can't start: ${error.message}`);
+    else log.fatal({ error: error instanceof Error ? error.stack : String(error) }, 'a bug');
+    return known ? error.exitCode : exitCodes.unexpected;
+  } finally {
+    endSoon(log);
+  }
+}
+
+async function startAndUndo(given: Omit<Serving, 'parts'>): Promise<ExitCode> {
+  await using parts = new AsyncDisposableStack();
+  return await serve({ ...given, parts });
+}
+
+interface Serving {
+  readonly config: Config;
+  /** Where the configuration stands; undefined where flags do. */
+  readonly file: string | undefined;
+  readonly log: Log;
+  readonly signals: Signals;
+  /** What has been started, and is closed in the reverse order: after the drain, or where a later step fails. */
+  readonly parts: AsyncDisposableStack;
+}
+
+async function serve({ config, file, log, signals, parts }: Serving): Promise<ExitCode> {
+  const { stop } = signals;
+  signals.onIgnored((signal) => log.info({ signal }, 'a signal without meaning'));
+  log.debug({ pid: process.pid, version, node: process.version }, 'starting');
   const streams = createStreamsTransport();
   const plain = chooseTransport(config.transport, streams, log);
   const transports = plain === streams ? [streams] : [plain, streams];
+  for (const transport of transports) parts.defer(() => transport.close());
 
   const resolver = oneAtATime(systemResolver);
   const openCluster = (name: string, { socket, ...rest }: ClusterConfig): Cluster =>
@@ -40,12 +79,15 @@ async function run(config: Config): Promise<0 | 3> {
     Object.entries(config.clusters).map(([name, one]) => [name, openCluster(name, one)]),
   );
   const all = [cluster, ...clusters.values()];
+  for (const one of all) parts.defer(() => one.close());
   const policies = config.policies && (await servePolicies(config.policies, config, log));
-  const accessLog = config.accessLog.enabled
-    ? createAccessLog(config.accessLog.destination, (why) =>
-        log.error({ why }, 'the access log can not be written'),
-      )
-    : undefined;
+  if (policies) parts.defer(() => policies.close());
+  const accessLog = openAccessLog(config, log);
+  if (accessLog) parts.defer(() => accessLog.close());
+  signals.onReopen((signal) => {
+    if (accessLog) log.info({ signal }, 'the access log is opened anew');
+    accessLog?.reopen();
+  });
   const observers: Observer[] = accessLog ? [accessLog] : [];
   const options: ProxyOptions = {
     cluster,
@@ -65,7 +107,7 @@ async function run(config: Config): Promise<0 | 3> {
   const proxy = createProxy(options);
   const front = new Front(plain, proxy.serve);
 
-  const signal = firstSignal(() => front.hurry());
+  signals.onHurry(() => front.hurry());
   let ready = false;
   const reason = (): string => {
     if (ready) return 'serving';
@@ -93,44 +135,104 @@ async function run(config: Config): Promise<0 | 3> {
   });
   observers.push(metrics);
 
-  const admin = await createAdmin({
-    ...config.admin,
-    metrics: () => metrics.text(),
-    readiness: () => ({
-      ready,
-      reason: reason(),
-      ...(policies && { policies: policies.status() }),
+  const admin = await binding('admin', config.admin, () =>
+    createAdmin({
+      ...config.admin,
+      metrics: () => metrics.text(),
+      readiness: () => ({
+        ready,
+        reason: reason(),
+        ...(policies && { policies: policies.status() }),
+      }),
+      policies: policies && (() => policies.report()),
     }),
-    policies: policies && (() => policies.report()),
-  });
+  );
+  parts.defer(() => admin.close());
   // A proxy that can't judge yet must not take clients whom another could serve.
-  if (policies !== undefined) await Promise.race([policies.ready, signal]);
-  for (const listen of config.listen) {
-    const listener = await front.listen({ ...listen, ...listen.socket });
-    log.info({ host: listener.host, port: listener.port, transport: plain.kind }, 'listening');
+  if (policies !== undefined) await Promise.race([policies.ready, stopped(stop)]);
+  if (stop.aborted) {
+    log.info({ signal: stop.reason }, 'stopped before it listened');
+    return exitCodes.done;
+  }
+  parts.defer(() => front.stopListening());
+  const listening: string[] = [];
+  for (const [index, listen] of config.listen.entries()) {
+    const { host, port } = await binding(`listen[${index}]`, listen, () =>
+      front.listen({ ...listen, ...listen.socket }),
+    );
+    listening.push(writeAddress({ host, port }));
   }
   ready = true;
+  log.info(
+    {
+      version,
+      node: process.version,
+      pid: process.pid,
+      config: file,
+      listen: listening,
+      admin: writeAddress(admin),
+      transport: plain.kind,
+      clusters: Object.fromEntries(all.map(({ name, nodes }) => [name, nodes.length])),
+      policies: policies?.status().sources.map(({ source }) => source),
+    },
+    'listening',
+  );
 
-  process.on('SIGHUP', () => accessLog?.reopen());
-  const told = await signal;
+  await stopped(stop);
+  const told: NodeJS.Signals = stop.reason;
   ready = false;
   log.info({ signal: told, connections: front.connections }, 'draining');
   // An operator at a terminal does not wait for a load balancer.
   const cut = await front.drain(told === 'SIGINT' ? 0 : config.timeouts.accept, config.timeouts.drain);
   if (cut > 0) log.warn({ exchanges: cut }, 'cut at the end of the drain');
-  for (const one of all) one.close();
-  policies?.close();
-  await accessLog?.close();
-  await admin.close();
-  for (const transport of transports) transport.close();
-  log.info('stopped');
-  return cut > 0 ? 3 : 0;
+  return cut > 0 ? exitCodes.cut : exitCodes.done;
 }
+
+function stopped(stop: AbortSignal): Promise<void> {
+  if (stop.aborted) return Promise.resolve();
+  return new Promise((resolve) => stop.addEventListener('abort', () => resolve(), { once: true }));
+}
+
+/** `what` is the setting whose address is bound. */
+async function binding<Bound>(
+  what: string,
+  address: { readonly host: string; readonly port: number },
+  bind: () => Promise<Bound>,
+): Promise<Bound> {
+  try {
+    return await bind();
+  } catch (error) {
+    throw new CanNotGoOn(exitCodes.machine, `${what}: ${bindFailure(error, writeAddress(address))}`);
+  }
+}
+
+function openAccessLog({ accessLog }: Config, log: Log): AccessLog | undefined {
+  if (!accessLog.enabled) return undefined;
+  const { destination } = accessLog;
+  try {
+    return createAccessLog(destination, (why) => log.error({ why }, 'the access log can not be written'));
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new CanNotGoOn(exitCodes.machine, `accessLog.destination: can't write to ${destination}: ${why}`);
+  }
+}
+
+/** All is closed, so nothing holds the process. What does all the same is a mistake, and must not hold it for ever. */
+function endSoon(log: Log): void {
+  const end = (): void => {
+    log.warn({ left: process.getActiveResourcesInfo() }, 'something was left open');
+    process.exit();
+  };
+  setTimeout(end, leftoverTimeout).unref();
+}
+
+/** Milliseconds. */
+const leftoverTimeout = 2000;
 
 /** Loaded only where there are policies: it costs memory. */
 async function servePolicies(policies: PoliciesConfig, config: Config, log: Log): Promise<PolicyService> {
   const { createPolicyService } = await import('./policy/service.ts');
-  return createPolicyService({
+  const opening = createPolicyService({
     sources: policies.sources,
     fallback: policies.default,
     onStart: policies.onStart,
@@ -139,6 +241,9 @@ async function servePolicies(policies: PoliciesConfig, config: Config, log: Log)
     clusters: ['default', ...Object.keys(config.clusters)],
     readerCommand: [...process.execArgv, process.argv[1] ?? '', readerCommand],
     log,
+  });
+  return opening.catch((error: unknown) => {
+    throw new CanNotGoOn(exitCodes.file, error instanceof Error ? error.message : String(error));
   });
 }
 
@@ -156,28 +261,14 @@ function chooseTransport(wanted: Config['transport'], streams: Transport, log: L
   const engine = createEngineTransport();
   if (engine) return engine;
   if (wanted === 'engine') {
-    throw new Error('transport: engine was asked for, but the native engine is not built: run `make engine`');
+    const why = 'transport: engine was asked for, but the native engine is not built: run `make engine`';
+    throw new CanNotGoOn(exitCodes.machine, why);
   }
   log.warn('the native engine is not built: bodies are copied through node:net, at several times the cost');
   return streams;
 }
 
-/**
- * The first of SIGTERM and SIGINT starts the drain; at a second one of either it waits no longer, cuts what has not
- * ended, and writes the records; a third ends the process at once.
- */
-function firstSignal(onSecond: () => void): Promise<NodeJS.Signals> {
-  return new Promise((resolve) => {
-    let seen = 0;
-    const onSignal = (signal: NodeJS.Signals): void => {
-      seen += 1;
-      if (seen === 1) resolve(signal);
-      else if (seen === 2) onSecond();
-      else process.exit(130);
-    };
-    process.on('SIGTERM', onSignal);
-    process.on('SIGINT', onSignal);
-  });
-}
-
-process.exitCode = await execute(process.argv.slice(2), { run });
+process.exitCode = await execute(process.argv.slice(2), {
+  run,
+  stop: signals?.stop ?? new AbortController().signal,
+});

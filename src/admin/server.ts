@@ -28,7 +28,7 @@ export interface Admin {
 /** Nobody but kubelets and scrapers comes here; a slow or greedy one is cut off. Milliseconds, bytes. */
 const limits = { connection: 10_000, connections: 64, headBytes: 8192, headFields: 100, targetBytes: 1024 };
 
-/** Rejects when the address can't be bound: start-up, so an exception that says which and why. */
+/** Rejects with the system's error when the address can't be bound. */
 export function createAdmin(options: AdminOptions): Promise<Admin> {
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
@@ -121,7 +121,7 @@ function write({ status, type, text }: Answer, headAlone = false): string {
 
 function listen(server: Server, sockets: Set<Socket>, { host, port }: AdminOptions): Promise<Admin> {
   const { promise, resolve, reject } = Promise.withResolvers<Admin>();
-  server.once('error', (error: NodeJS.ErrnoException) => reject(new Error(refusal(error, host, port))));
+  server.once('error', reject);
   server.listen({ host, port }, () => {
     const bound = server.address();
     server.removeAllListeners('error');
@@ -139,14 +139,4 @@ function listen(server: Server, sockets: Set<Socket>, { host, port }: AdminOptio
     });
   });
   return promise;
-}
-
-function refusal(error: NodeJS.ErrnoException, host: string, port: number): string {
-  const causes: Readonly<Record<string, string>> = {
-    EADDRINUSE: 'the port is taken by another process',
-    EACCES: 'the user may not bind this port',
-    EADDRNOTAVAIL: 'the machine has no such address',
-  };
-  const at = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
-  return `admin: can't listen on ${at}: ${causes[error.code ?? ''] ?? error.message}`;
 }

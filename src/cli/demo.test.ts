@@ -68,7 +68,7 @@ test('a metric is summed over the series that carry a label', () => {
 });
 
 test('the demo ends with 0, both digests equal, and tells what it cost', { timeout: 90_000 }, async () => {
-  const main = fileURLToPath(new URL('../main.ts', import.meta.url));
+  const main = fileURLToPath(new URL('../start.ts', import.meta.url));
   const { stdout } = await promisify(execFile)(process.execPath, [main, 'demo'], { timeout: 80_000 });
   assert.equal(stdout.match(/sha256 equal at both ends/g)?.length, 2);
   assert.match(stdout, /actions acknowledged/);

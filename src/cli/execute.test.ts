@@ -3,13 +3,14 @@ import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { patience } from '../../test/support/deadline.ts';
 import { jsonSchema } from '../config/schema.ts';
 import { reviveConfig } from './execute.ts';
 import { version } from './version.ts';
 
-const main = fileURLToPath(new URL('../main.ts', import.meta.url));
+const main = fileURLToPath(new URL('../start.ts', import.meta.url));
 const fixtures = fileURLToPath(new URL('../config/fixtures/', import.meta.url));
-const timeout = 30_000;
+const timeout = patience;
 
 interface Ended {
   readonly code: number;
@@ -19,7 +20,7 @@ interface Ended {
 
 function sluice(...args: readonly string[]): Promise<Ended> {
   return new Promise((resolve) => {
-    const options = { timeout: 20_000, maxBuffer: 2 ** 24 };
+    const options = { timeout, maxBuffer: 2 ** 24 };
     execFile(process.execPath, [main, ...args], options, (error, out, told) => {
       resolve({ code: typeof error?.code === 'number' ? error.code : error ? -1 : 0, out, told });
     });
@@ -48,7 +49,7 @@ test('what is wrong with the command line is said in a line, and the exit code i
   }
 });
 
-test('check ends with 0 for a right file, and with 1 and every mistake for another', {
+test('check ends with 0 for a right file, and with 4 and every mistake for another', {
   timeout,
 }, async () => {
   const right = await sluice('check', `${fixtures}good.no-balancer.yaml`);
@@ -58,13 +59,13 @@ test('check ends with 0 for a right file, and with 1 and every mistake for anoth
     /good\.no-balancer\.yaml: right \(listeners: 1, clusters: 1, nodes: 1, warnings: 0\)\n$/,
   );
   const wrong = await sluice('check', `${fixtures}bad.unknown-key.yaml`);
-  assert.equal(wrong.code, 1);
+  assert.equal(wrong.code, 4);
   assert.match(wrong.told, /bad\.unknown-key\.yaml:5:3: upstream\.pol: .*\n.*:6:1: limit: /);
 });
 
-test('run with a file at fault ends with 1 and starts nothing', { timeout }, async () => {
+test('run with a file at fault ends with 4 and starts nothing', { timeout }, async () => {
   const { code, out, told } = await sluice('run', '-c', `${fixtures}bad.type.yaml`);
-  assert.deepEqual([code, out], [1, '']);
+  assert.deepEqual([code, out], [4, '']);
   assert.match(told, /bad\.type\.yaml:4:18: upstream\.tls\.verify/);
 });
 

@@ -17,7 +17,7 @@ export function addPolicyCommands(program: Command, finish: (code: ExitCode) => 
 
   program
     .command('check')
-    .description('check configuration or policies: 0 if all is right, 1 with every mistake otherwise')
+    .description('check configuration or policies: 0 if all is right, 4 with every mistake otherwise')
     .argument('<file...>', 'sluice.yaml, or files and directories of policies')
     .option('-c, --config <file>', 'one more sluice.yaml, for the clusters and principals that policies name')
     .option(
@@ -29,7 +29,7 @@ export function addPolicyCommands(program: Command, finish: (code: ExitCode) => 
       '--static',
       'look at nothing else of this machine: files that are named, names of nodes, the kernel',
     )
-    .option('--strict', 'end with 1 for warnings, too')
+    .option('--strict', 'end with 4 for warnings, too')
     .action(async (files: string[], flags: Omit<CheckFlags, 'files'>) => {
       const { check } = await import('./check/check.ts');
       finish(tell(await check({ files, ...flags })));
@@ -60,7 +60,7 @@ export function addPolicyCommands(program: Command, finish: (code: ExitCode) => 
 
   program
     .command('test')
-    .description('run the tests among policies: 0 if all pass, 1 with every difference otherwise')
+    .description('run the tests among policies: 0 if all pass, 4 with every difference otherwise')
     .argument('[path...]', 'files and directories of policies and their tests; absent are those of --config')
     .addOption(config())
     .addOption(fallback())
@@ -71,7 +71,7 @@ export function addPolicyCommands(program: Command, finish: (code: ExitCode) => 
 
   program
     .command('policies')
-    .description('show the policies of a running proxy, and how often each decided')
+    .description('show the policies of a running proxy, and how often each decided: 6 if they are stale')
     .option('--admin <host:port>', 'where it serves /policies', defaults.admin)
     .option('--json', 'print JSON')
     .action(async (flags: ShowFlags) => {

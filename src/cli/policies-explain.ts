@@ -2,6 +2,7 @@
 import { writeDuration, writeSize } from '../config/units.ts';
 import { type Bandwidth, type PolicyLimits, placeOf } from '../policy/document.ts';
 import type { TestRequest } from '../policy/read/policy-test.ts';
+import { exitCodes } from './actions.ts';
 import { type Given, readInput } from './policies-input.ts';
 import { type RequestFlags, readRequest } from './policies-request.ts';
 import { createTrial, type Outcome, stepLine } from './policies-trial.ts';
@@ -20,7 +21,7 @@ export async function explainRequest(flags: ExplainFlags): Promise<Told> {
   const err = input.passedOver.map((name) => `${name}: not looked at`);
   const explanation = explain(outcome, reading.request);
   const out = flags.json ? [JSON.stringify(explanation, null, 2)] : inWords(explanation);
-  return { code: 0, out, err };
+  return { code: exitCodes.done, out, err };
 }
 
 /** What is printed as JSON: absent is not so, or not known. */

@@ -1,6 +1,7 @@
 /** `sluice hash`: the hash of a secret, for a line of the files that identity reads. */
 import type { Readable } from 'node:stream';
 import { digestKey, hashSecret } from '../policy/identity/hashes.ts';
+import { exitCodes } from './actions.ts';
 import type { Told } from './told.ts';
 
 export interface HashFlags {
@@ -17,7 +18,8 @@ export async function hash(
   { apiKey }: HashFlags,
 ): Promise<Told> {
   if (input.isTTY) {
-    return wrong('a terminal would show the secret; pipe it: printf %s "$PASSWORD" | sluice hash', 2);
+    const why = 'a terminal would show the secret; pipe it: printf %s "$PASSWORD" | sluice hash';
+    return { ...wrong(why), code: exitCodes.commandLine };
   }
   const pieces: Buffer[] = [];
   let bytes = 0;
@@ -34,9 +36,10 @@ export async function hash(
   if (secret === '') return wrong('nothing was piped in; printf %s "$PASSWORD" | sluice hash');
   if (/\p{Cc}|\ufffd/u.test(secret))
     return wrong('the secret is not one line of UTF-8; pipe the secret alone');
-  return { code: 0, out: [apiKey ? digestKey(secret) : hashSecret(secret)], err: [] };
+  return { code: exitCodes.done, out: [apiKey ? digestKey(secret) : hashSecret(secret)], err: [] };
 }
 
-function wrong(what: string, code: 1 | 2 = 1): Told {
-  return { code, out: [], err: [`sluice: ${what}`] };
+/** What is piped in counts as a file. */
+function wrong(what: string): Told {
+  return { code: exitCodes.file, out: [], err: [`sluice: ${what}`] };
 }

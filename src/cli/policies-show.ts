@@ -1,6 +1,7 @@
 /** `sluice policies`: what a running proxy tells of its policies. */
 import { adminPaths, type PolicyReport } from '../admin/contract.ts';
 import { readAddress } from '../config/address.ts';
+import { exitCodes } from './actions.ts';
 import { failed, type Told } from './told.ts';
 
 export interface ShowFlags {
@@ -17,8 +18,16 @@ export async function showPolicies({ admin, json }: ShowFlags): Promise<Told> {
     return failed([{ where: '--admin', path: '', wrong: address.wrong, fix: address.fix }]);
   }
   const report = await ask(`http://${admin}${adminPaths.policies}`);
-  if (typeof report === 'string') return { code: 1, out: [], err: [`sluice: ${admin}: ${report}`] };
-  return { code: 0, out: json ? [JSON.stringify(report, null, 2)] : inWords(report, Date.now()), err: [] };
+  if (typeof report === 'string') {
+    return { code: exitCodes.machine, out: [], err: [`sluice: ${admin}: ${report}`] };
+  }
+  const out = json ? [JSON.stringify(report, null, 2)] : inWords(report, Date.now());
+  return { code: isInEffect(report) ? exitCodes.done : exitCodes.stale, out, err: [] };
+}
+
+/** What the sources hold is what requests are judged by. */
+function isInEffect({ version, stale, problems }: PolicyReport): boolean {
+  return version !== '' && !stale && problems.length === 0;
 }
 
 /** A string says why there is no report. */

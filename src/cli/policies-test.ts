@@ -1,6 +1,7 @@
 /** `sluice test`: the tests among policies, each a request and what is to become of it. */
 import { placeOf } from '../policy/document.ts';
 import type { PolicyTest } from '../policy/read/policy-test.ts';
+import { exitCodes } from './actions.ts';
 import { type Given, readInput } from './policies-input.ts';
 import { createTrial, type Outcome, stepLine } from './policies-trial.ts';
 
@@ -13,7 +14,7 @@ export async function testPolicies(given: Given): Promise<Told> {
   const notes = input.passedOver.map((name) => `${name}: not looked at`);
   if (tests.length === 0) {
     const none = 'there are no tests: write documents of kind PolicyTest beside the policies';
-    return { code: 1, out: [], err: [...notes, none] };
+    return { code: exitCodes.file, out: [], err: [...notes, none] };
   }
   const trial = await createTrial(input);
   const out: string[] = [];
@@ -30,7 +31,7 @@ export async function testPolicies(given: Given): Promise<Told> {
     out.push(...outcome.steps.map((step) => `    ${stepLine(step)}`));
   }
   out.push(`${counted(tests.length, 'test')}, ${failures} failed`);
-  return { code: failures === 0 ? 0 : 1, out, err: notes };
+  return { code: failures === 0 ? exitCodes.done : exitCodes.file, out, err: notes };
 }
 
 function isExpected({ expect }: PolicyTest, outcome: Outcome): boolean {

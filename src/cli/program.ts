@@ -1,10 +1,10 @@
 /** The command line. It reads arguments and configuration; what is then run is handed in by main.ts. */
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, Option } from 'commander';
 import type { Flags } from '../config/flags.ts';
 import { loadConfig } from '../config/load.ts';
 import { referenceTable } from '../config/reference.ts';
 import { jsonSchema } from '../config/schema.ts';
-import type { Actions, ExitCode } from './actions.ts';
+import { type Actions, type ExitCode, exitCodes, handOverFlag, type Start } from './actions.ts';
 import { addPolicyCommands, collect } from './policies-commands.ts';
 import { failed, tell } from './told.ts';
 import { version } from './version.ts';
@@ -12,11 +12,12 @@ import { version } from './version.ts';
 interface RunFlags extends Flags {
   readonly config?: string;
   readonly printConfig?: boolean;
+  readonly handOver?: boolean;
 }
 
 /** As `execute`, with everything in this process. Rejects when what is run does. */
 export async function executeHere(argv: readonly string[], actions: Actions): Promise<ExitCode> {
-  let code: ExitCode = 0;
+  let code: ExitCode = exitCodes.done;
   const finish = (end: ExitCode): void => {
     code = end;
   };
@@ -25,7 +26,7 @@ export async function executeHere(argv: readonly string[], actions: Actions): Pr
     return code;
   } catch (error) {
     // commander has told it already.
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.done : exitCodes.commandLine;
     throw error;
   }
 }
@@ -47,11 +48,13 @@ function build(actions: Actions, finish: (code: ExitCode) => void): Command {
     .option('--admin <host:port>', 'where to serve /livez, /readyz and /metrics')
     .option('--transport <kind>', 'auto, engine or streams')
     .option('--print-config', 'print the configuration, complete and checked, as JSON and end')
-    .action(async ({ config: file, printConfig, ...flags }: RunFlags) => {
+    .addOption(new Option(handOverFlag).hideHelp())
+    .action(async ({ config: file, printConfig, handOver, ...flags }: RunFlags) => {
       const loaded = loadConfig(file, flags);
       if (loaded.kind === 'invalid') return finish(tell(failed(loaded.problems)));
       if (printConfig) return console.log(JSON.stringify(loaded.config, null, 2));
-      finish(await actions.run(loaded.config));
+      if (handOver) return console.log(JSON.stringify({ file, config: loaded.config } satisfies Start));
+      finish(await actions.run(loaded.config, file));
     });
 
   addPolicyCommands(program, finish);

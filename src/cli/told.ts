@@ -1,7 +1,7 @@
 /** What a command has to say once it has ended: lines for stdout and stderr, and the exit code. */
 import type { Problem } from '../config/load.ts';
 import { formatProblem } from '../config/load.ts';
-import type { ExitCode } from './actions.ts';
+import { type ExitCode, exitCodes } from './actions.ts';
 
 export interface Told {
   readonly code: ExitCode;
@@ -15,10 +15,14 @@ export function tell({ code, out, err }: Told): ExitCode {
   return code;
 }
 
-/** Ends with 2 where nothing but the command line is at fault. */
+/** A file is at fault, unless all of it is on the command line. */
 export function failed(problems: readonly Problem[]): Told {
   const atFlags = problems.every(({ where }) => where.startsWith('--') || where === 'command line');
-  return { code: atFlags ? 2 : 1, out: [], err: problems.map(formatProblem) };
+  return {
+    code: atFlags ? exitCodes.commandLine : exitCodes.file,
+    out: [],
+    err: problems.map(formatProblem),
+  };
 }
 
 /** As compilers mark theirs: `team-a.yaml:3:9: warning: ...`. */

@@ -93,6 +93,9 @@ export async function createPolicyService(options: PolicyServiceOptions): Promis
   });
   if (onStart !== 'wait') judge.use(startingSet(onStart));
 
+  using opened = new DisposableStack();
+  opened.defer(() => limiters.close());
+  opened.defer(() => identity.close());
   const source = await openSources(options.sources, {
     onState: ({ name, reachable, why }) => {
       if (reachable) log.info({ source: name }, 'policies: the source is read');
@@ -104,6 +107,7 @@ export async function createPolicyService(options: PolicyServiceOptions): Promis
     command: options.readerCommand,
     surroundings: { clusters: options.clusters, verifies: verifiedBy(options.identity) },
   });
+  opened.defer(() => reader.close());
   const store = createStore({
     source,
     read: (texts) => reader.read(texts),
@@ -112,6 +116,7 @@ export async function createPolicyService(options: PolicyServiceOptions): Promis
     onSwap: (set) => judge.use(set),
     tell: (event) => tell(event, log),
   });
+  opened.defer(() => store.close());
 
   const status = (): PolicySetReport => {
     const { set, since, problems } = store.state;
@@ -127,6 +132,7 @@ export async function createPolicyService(options: PolicyServiceOptions): Promis
       sources,
     };
   };
+  const parts = opened.move();
   return {
     judge,
     ready: onStart === 'wait' ? store.first : Promise.resolve(),
@@ -141,12 +147,7 @@ export async function createPolicyService(options: PolicyServiceOptions): Promis
     get counts() {
       return store.state;
     },
-    close() {
-      store.close();
-      reader.close();
-      identity.close();
-      limiters.close();
-    },
+    close: () => parts.dispose(),
   };
 }
 

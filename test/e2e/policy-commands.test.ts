@@ -11,13 +11,13 @@ import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { PolicyReport } from '../../src/admin/contract.ts';
 import { matches, readHash } from '../../src/policy/identity/hashes.ts';
-import { within } from '../support/deadline.ts';
+import { patience, until, within } from '../support/deadline.ts';
 import { SluiceProcess } from '../support/sluice-process.ts';
 
-const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
+const main = fileURLToPath(new URL('../../src/start.ts', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'sluice-commands-'));
 after(() => rmSync(folder, { recursive: true }));
-const timeout = 30_000;
+const timeout = patience;
 
 interface Ended {
   readonly code: number;
@@ -26,10 +26,10 @@ interface Ended {
 }
 
 async function sluice(args: readonly string[], input = '', cwd = folder): Promise<Ended> {
-  const child = spawn(process.execPath, [main, ...args], { cwd, env: {}, timeout: 20_000 });
+  const child = spawn(process.execPath, [main, ...args], { cwd, env: {}, timeout });
   child.stdin.end(input);
   const ended = Promise.all([once(child, 'close'), text(child.stdout), text(child.stderr)]);
-  const [[code], out, told] = await within(`sluice ${args.join(' ')}`, ended, 25_000);
+  const [[code], out, told] = await within(`sluice ${args.join(' ')}`, ended, patience);
   return { code, out, told };
 }
 
@@ -124,7 +124,7 @@ test('check tells every mistake at its place, and ends with 1', { timeout }, asy
   write('bad/two.yaml', document('Policy', 'p', '  action: allow\n  route: { cluster: cold }\n'));
   write('bad/broken.yml', 'kind: Policy\n\tspec: {}\n');
   const { code, out, told } = await sluice(['check', 'bad', '--cluster', 'hot']);
-  assert.deepEqual([code, out], [1, '']);
+  assert.deepEqual([code, out], [4, '']);
   assert.match(told, /^bad\/one\.yaml:5:10: spec\.order: /m);
   assert.match(told, /^bad\/one\.yaml:6:11: spec\.action: .*; did you mean allow\?$/m);
   assert.match(
@@ -134,7 +134,7 @@ test('check tells every mistake at its place, and ends with 1', { timeout }, asy
   assert.match(told, /^bad\/two\.yaml:3:19: metadata\.name: .* bad\/one\.yaml:3:19/m);
   assert.match(told, /^bad\/broken\.yml:2:1: .*; /m);
   const missing = await sluice(['check', 'nowhere', 'policies', 'nowhere.yaml']);
-  assert.equal(missing.code, 1);
+  assert.equal(missing.code, 4);
   assert.match(missing.told, /^nowhere: does not exist; check the path$/m);
   assert.match(missing.out, /^policies: right/);
 });
@@ -155,7 +155,7 @@ test('what the linter finds is a warning with its place, and fails only under --
   );
   assert.equal(out, 'doubtful.yaml: right (policies: 2, tests: 0, warnings: 1)\n');
   const strict = await sluice(['check', '--strict', file]);
-  assert.deepEqual([strict.code, strict.told], [1, told]);
+  assert.deepEqual([strict.code, strict.told], [4, told]);
   assert.equal(strict.out, 'doubtful.yaml: refused by --strict (policies: 2, tests: 0, warnings: 1)\n');
 });
 
@@ -275,7 +275,7 @@ test('test runs the tests among policies, and tells each difference with its pla
     ),
   );
   assert.deepEqual(await sluice(['test', '-c', config, 'policies', failing]), {
-    code: 1,
+    code: 4,
     out: `ok reading: anybody reads
 not ok writing: team A writes
   failing.yaml:6:7: expected allow by team-a-writes to hot, was deny 403 by default: No policy allows this request.
@@ -291,10 +291,10 @@ ok writing: POST /logs-a-1/_bulk
 
 test('a run that tests nothing is not taken for a success', { timeout }, async () => {
   const none = await sluice(['test', policies]);
-  assert.deepEqual([none.code, none.out], [1, '']);
+  assert.deepEqual([none.code, none.out], [4, '']);
   assert.match(none.told, /^there are no tests: write documents of kind PolicyTest/);
   const bad = await sluice(['test', 'bad']);
-  assert.deepEqual([bad.code, bad.out], [1, '']);
+  assert.deepEqual([bad.code, bad.out], [4, '']);
   assert.match(bad.told, /bad\/one\.yaml:5:10/);
 });
 
@@ -328,12 +328,18 @@ test('policies shows what a running proxy judges by and how often each policy de
     (await sluice(['policies', '--json', '--admin', proxy.admin])).out,
   ) as PolicyReport;
   assert.deepEqual([report.policies, report.hits[0]?.denied], [1, 2]);
+
+  write('reads.yaml', document('Policy', 'reads', '  match: { groups: [nothing] }\n  action: deny\n'));
+  await until('the proxy to refuse them', () => proxy.told.some((line) => line.includes('was refused')));
+  const stale = await sluice(['policies', '--admin', proxy.admin]);
+  assert.equal(stale.code, 6, 'a script is told that an older set is in effect');
+  assert.match(stale.out, /\nstale .*an older set is in effect:\n.*reads\.yaml/);
 });
 
 test('policies says what is amiss where no proxy with policies answers', { timeout }, async () => {
   await using bare = await SluiceProcess.start([9]);
   const without = await sluice(['policies', '--admin', bare.admin]);
-  assert.deepEqual([without.code, without.out], [1, '']);
+  assert.deepEqual([without.code, without.out], [5, '']);
   assert.match(without.told, /: the proxy has no policies; add policies\.sources/);
 
   const stranger = createServer((socket) =>
@@ -369,7 +375,7 @@ test('hash takes a secret from a pipe alone, and prints what the files of hashes
   }
   for (const input of ['', '\n', 'two\nlines', 'x'.repeat(10_000)]) {
     const { code, out, told } = await sluice(['hash'], input);
-    assert.deepEqual([code, out], [1, ''], input);
+    assert.deepEqual([code, out], [4, ''], input);
     assert.match(told, /^sluice: /);
     assert.doesNotMatch(told, /two|xxx/);
   }

@@ -3,6 +3,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 export { sleep };
 
+/**
+ * Milliseconds that a wait or a whole test may take where nothing else is said: for machines that are many times
+ * slower or busier than one would think. It ends what hangs, and asserts nothing.
+ */
+export const patience = 120_000;
+
 export async function within<T>(what: string, promise: Promise<T>, milliseconds = 10_000): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {

@@ -4,6 +4,7 @@ import type { Config } from '../../config/config.ts';
 import { formatProblem, loadConfig, type Problem } from '../../config/load.ts';
 import { readYaml } from '../../config/yaml-text.ts';
 import type { Surroundings, Verifies } from '../../policy/surroundings.ts';
+import { exitCodes } from '../actions.ts';
 import { passedOver, pathsOf, readPaths, surroundingsOf } from '../policies-input.ts';
 import { formatWarning, type Told } from '../told.ts';
 import { dangers } from './dangers.ts';
@@ -43,7 +44,7 @@ export async function check(flags: CheckFlags): Promise<Told> {
     const counts = await checkPolicies(ofPolicies, surroundings, findings);
     if (counts !== undefined) conclude(ofPolicies.join(', '), counts, findings);
   }
-  return { code: findings.failed ? 1 : 0, out: findings.out, err: findings.err };
+  return { code: findings.failed ? exitCodes.file : exitCodes.done, out: findings.out, err: findings.err };
 }
 
 /** What any of the configurations has, and the clusters that the command line names. */
