@@ -12,7 +12,7 @@ TESTS = $(shell git ls-files --cached --others --exclude-standard -- 'src/*.test
 .PHONY: help setup engine demo test check format bench bench-policies fuzz test-opensearch test-kubernetes test-s3 endpoint-table test-sanitized build clean
 
 help: ## What there is to run
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
+	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
 
 node_modules/.ready: package.json package-lock.json .npmrc
 	npm ci --no-audit --no-fund --loglevel=error
@@ -70,5 +70,5 @@ dist/main.js: node_modules/.ready tsconfig.json tsconfig.release.json $(shell fi
 
 build: dist/main.js ## Compile for release into dist/
 
-clean:
+clean: ## Remove what was built and installed
 	rm -rf dist engine/build node_modules
