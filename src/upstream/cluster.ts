@@ -42,8 +42,8 @@ export class Cluster {
     this.#options = options;
     this.#tell = options.onEvent ?? (() => {});
     this.#outcomes = {
-      succeeded: (node) => this.#succeeded(node),
-      failed: (node, cause) => this.#failed(node, cause),
+      succeeded: (node, begunAt) => this.#succeeded(node, begunAt),
+      failed: (node, begunAt, cause) => this.#failed(node, begunAt, cause),
     };
     for (const { host } of options.nodes.filter((node) => !isFixed(node))) {
       if (!this.#names.has(host)) this.#names.set(host, this.#follow(host));
@@ -87,25 +87,25 @@ export class Cluster {
    * request's body. The lease must be ended by `reuse` or `drop`. At once where one is idle.
    */
   lease(node: UpstreamNode, weight: number, fresh: boolean): Lease | Promise<Lease | Failure> {
-    const now = performance.now();
+    const begunAt = performance.now();
     const whole = weight + exchangeWeight;
-    node.health.begin(now);
-    const idle = fresh ? undefined : node.pool.take(now);
+    node.health.begin(begunAt);
+    const idle = fresh ? undefined : node.pool.take(begunAt);
     // Counted also while it is dialled, so that a burst does not go to one node.
     node.bytesInFlight += whole;
-    if (!idle?.connection.open) return this.#leaseNew(node, whole);
-    return new Lease(this.#outcomes, node, { pooled: idle, reused: true }, whole);
+    if (!idle?.connection.open) return this.#leaseNew(node, whole, begunAt);
+    return new Lease(this.#outcomes, node, { pooled: idle, begunAt, reused: true }, whole);
   }
 
-  async #leaseNew(node: UpstreamNode, weight: number): Promise<Lease | Failure> {
+  async #leaseNew(node: UpstreamNode, weight: number, begunAt: number): Promise<Lease | Failure> {
     const result = await dial(node, this.#options.dial);
     const now = performance.now();
     if (result.kind === 'connected') {
       const fresh = pooled(result.connection, this.#options.pool.maxAge, now, Math.random);
-      return new Lease(this.#outcomes, node, { pooled: fresh, reused: false }, weight);
+      return new Lease(this.#outcomes, node, { pooled: fresh, begunAt, reused: false }, weight);
     }
     node.bytesInFlight -= weight;
-    this.#eject(node, result.detail, now);
+    this.#eject(node, begunAt, result.detail);
     // The address may be one that the name has left.
     this.#names.get(node.configured.host)?.recheck(now);
     return { code: result.code, detail: result.detail };
@@ -121,22 +121,24 @@ export class Cluster {
 
   // ---- health
 
-  #succeeded(node: UpstreamNode): void {
-    if (!node.health.recover()) return;
+  #succeeded(node: UpstreamNode, begunAt: number): void {
+    if (!node.health.recover(begunAt)) return;
     this.#allEjected = false;
     this.#tell({ kind: 'back', node: node.name });
   }
 
-  #failed(node: UpstreamNode, cause: string): void {
-    if (!node.health.fail()) return;
+  #failed(node: UpstreamNode, begunAt: number, cause: string): void {
+    if (!node.health.fail(begunAt)) return;
     const now = performance.now();
     const { failures, maxPercent } = this.#options.ejection;
-    if (node.isEjected(now) || mayEjectOneMore(this.#nodes, maxPercent, now)) this.#eject(node, cause, now);
+    const may = node.isEjected(now) || mayEjectOneMore(this.#nodes, maxPercent, now);
+    if (may) this.#eject(node, begunAt, cause);
     else if (node.health.failures === failures) this.#tell({ kind: 'kept', node: node.name, cause });
   }
 
-  #eject(node: UpstreamNode, cause: string, now: number): void {
-    const ejection = node.health.eject(now);
+  #eject(node: UpstreamNode, begunAt: number, cause: string): void {
+    const now = performance.now();
+    const ejection = node.health.eject(now, begunAt);
     if (ejection === undefined) return;
     // What lies idle was made before the failure: most likely as dead as the attempt.
     node.pool.closeIdle();

@@ -16,49 +16,59 @@ describe('the trust in a node', () => {
       [10_000, 5000, true],
       [20_000, 5000, true],
     ] as const) {
-      assert.deepEqual(failing.eject(now), { lasts, again });
+      assert.deepEqual(failing.eject(now, now), { lasts, again });
       assert.deepEqual([failing.isEjected(now + lasts - 1), failing.isEjected(now + lasts)], [true, false]);
     }
-    assert.equal(failing.recover(), true);
-    assert.deepEqual([failing.isEjected(20_001), failing.recover()], [false, false]);
-    assert.deepEqual(failing.eject(30_000), { lasts: 1000, again: false });
+    assert.equal(failing.recover(25_000), true);
+    assert.deepEqual([failing.isEjected(20_001), failing.recover(25_000)], [false, false]);
+    assert.deepEqual(failing.eject(30_000, 30_000), { lasts: 1000, again: false });
   });
 
-  it('is lost once to a hundred dials that fail together', () => {
+  it('is lost once to a hundred dials that were begun together, however late they fail', () => {
     const failing = health();
-    assert.deepEqual(failing.eject(0), { lasts: 1000, again: false });
-    for (let i = 1; i < 100; i++) assert.equal(failing.eject(i), undefined);
-    assert.equal(failing.isEjected(1000), false);
+    assert.deepEqual(failing.eject(10, 0), { lasts: 1000, again: false });
+    for (let late = 11; late < 3000; late += 30) assert.equal(failing.eject(late, 9), undefined);
+    assert.equal(failing.isEjected(1010), false);
+    assert.deepEqual(failing.eject(1020, 1011), { lasts: 2000, again: true });
   });
 
   it('does not overflow however often it fails', () => {
     const failing = health({ maxTime: 30_000 });
     let now = 0;
-    for (let i = 0; i < 5000; i++) now += failing.eject(now)?.lasts ?? 0;
-    assert.deepEqual(failing.eject(now), { lasts: 30_000, again: true });
+    for (let i = 0; i < 5000; i++) now += failing.eject(now, now)?.lasts ?? 0;
+    assert.deepEqual(failing.eject(now, now), { lasts: 30_000, again: true });
   });
 
   it('is tried out by one exchange at a time after an ejection', () => {
     const failing = health();
-    failing.eject(0);
+    failing.eject(0, 0);
     failing.begin(500);
     assert.equal(failing.isEjected(1000), false);
     failing.begin(1000);
     assert.deepEqual([failing.isEjected(1999), failing.isEjected(2000)], [true, false]);
     // The one that tried it fails: that counts, although the node is out for the others.
-    assert.deepEqual(failing.eject(1500), { lasts: 2000, again: true });
+    assert.deepEqual(failing.eject(1500, 1000), { lasts: 2000, again: true });
     failing.begin(3500);
-    failing.recover();
+    failing.recover(3500);
     assert.equal(failing.isEjected(3501), false);
     failing.begin(3502);
     assert.equal(failing.isEjected(3503), false);
   });
 
+  it('is neither lost nor won back by exchanges that were begun before it was ejected', () => {
+    const failing = health();
+    failing.eject(100, 0);
+    assert.deepEqual([failing.recover(99), failing.isEjected(101)], [false, true]);
+    for (let i = 0; i < 10; i++) assert.equal(failing.fail(99), false);
+    assert.equal(failing.failures, 0);
+    assert.deepEqual([failing.recover(100), failing.isEjected(101)], [true, false]);
+  });
+
   it('is lost to failed exchanges in a row, not to scattered ones', () => {
     const failing = health();
-    assert.deepEqual([failing.fail(), failing.fail()], [false, false]);
-    failing.recover();
-    assert.deepEqual([failing.fail(), failing.fail(), failing.fail()], [false, false, true]);
+    assert.deepEqual([failing.fail(1), failing.fail(2)], [false, false]);
+    failing.recover(3);
+    assert.deepEqual([failing.fail(4), failing.fail(5), failing.fail(6)], [false, false, true]);
   });
 });
 

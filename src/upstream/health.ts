@@ -22,6 +22,7 @@ export class Health {
   /** Ejections since the last good answer. */
   #ejections = 0;
   #until = 0;
+  #ejectedAt = Number.NEGATIVE_INFINITY;
   /** The ejection is over, and one exchange tries the node. */
   #probing = false;
   #failures = 0;
@@ -52,29 +53,36 @@ export class Health {
   }
 
   /** Undefined where the node is out already: what fails together is one failure and not many in a row. */
-  eject(now: number): Ejection | undefined {
-    if (now < this.#until && !this.#probing) return undefined;
+  eject(now: number, begunAt: number): Ejection | undefined {
+    if (begunAt < this.#ejectedAt || (now < this.#until && !this.#probing)) return undefined;
     const { baseTime, maxTime } = this.#options;
     const lasts = Math.min(baseTime * 2 ** this.#ejections, maxTime);
     const again = this.#ejections > 0;
     this.#until = now + lasts;
+    this.#ejectedAt = now;
     this.#probing = false;
     this.#ejections = Math.min(this.#ejections + 1, 30);
     return { lasts, again };
   }
 
   /** An exchange failed. True where that makes enough of them in a row to eject the node. */
-  fail(): boolean {
+  fail(begunAt: number): boolean {
+    if (begunAt < this.#ejectedAt) return false;
     this.#failures += 1;
     return this.#failures >= this.#options.failures;
   }
 
-  /** A good answer. True where it ends an ejection, or the time of trial after one. */
-  recover(): boolean {
+  /**
+   * A good answer. True where it ends an ejection, or the time of trial after one; that to an exchange begun before the
+   * ejection does not.
+   */
+  recover(begunAt: number): boolean {
+    if (begunAt < this.#ejectedAt) return false;
     this.#failures = 0;
     if (this.#ejections === 0) return false;
     this.#ejections = 0;
     this.#until = 0;
+    this.#ejectedAt = Number.NEGATIVE_INFINITY;
     this.#probing = false;
     return true;
   }

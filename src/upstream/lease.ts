@@ -16,10 +16,10 @@ const blamed: ReadonlySet<ErrorCode> = new Set([
   'upstream-not-reading',
 ]);
 
-/** Told how exchanges ended, to judge the node by. */
+/** Told how exchanges ended, to judge the node by; with `performance.now()` of when they began. */
 export interface Outcomes {
-  succeeded(node: UpstreamNode): void;
-  failed(node: UpstreamNode, cause: string): void;
+  succeeded(node: UpstreamNode, begunAt: number): void;
+  failed(node: UpstreamNode, begunAt: number, cause: string): void;
 }
 
 export class Lease {
@@ -27,6 +27,7 @@ export class Lease {
   /** It had served before: it may have died without our knowing. */
   readonly reused: boolean;
   readonly #pooled: Pooled;
+  readonly #begunAt: number;
   readonly #outcomes: Outcomes;
   #weight: number;
   #isJudged = false;
@@ -36,6 +37,7 @@ export class Lease {
     this.node = node;
     this.reused = from.reused;
     this.#pooled = from.pooled;
+    this.#begunAt = from.begunAt;
     this.#outcomes = outcomes;
     this.#weight = weight;
   }
@@ -49,14 +51,14 @@ export class Lease {
     this.#weigh(bodyWeight(framing));
     this.#isJudged = true;
     const word = judgeStatus(status);
-    if (word === 'good') this.#outcomes.succeeded(this.node);
-    else if (word === 'bad') this.#outcomes.failed(this.node, `it answered ${status}`);
+    if (word === 'good') this.#outcomes.succeeded(this.node, this.#begunAt);
+    else if (word === 'bad') this.#outcomes.failed(this.node, this.#begunAt, `it answered ${status}`);
   }
 
   /** No answer was passed on. What the client did, and a pooled connection that had died, say nothing about the node. */
   unanswered({ code, detail }: Failure): void {
     if (this.#isJudged || !blamed.has(code) || (this.reused && code === 'upstream-closed')) return;
-    this.#outcomes.failed(this.node, detail);
+    this.#outcomes.failed(this.node, this.#begunAt, detail);
   }
 
   /** Both directions ended exactly at their framing: the next exchange may have the connection. */
@@ -83,5 +85,7 @@ export class Lease {
 
 export interface Leased {
   readonly pooled: Pooled;
+  /** When it was asked for, before any dial; `performance.now()`. */
+  readonly begunAt: number;
   readonly reused: boolean;
 }

@@ -1,14 +1,34 @@
-/** A cluster's events as lines of the operator's log: each change once, with its cause. */
+/** A cluster's events as lines of the operator's log: each change with its cause. */
 import type { ClusterEvent, OnClusterEvent } from './events.ts';
 
 type Level = 'debug' | 'info' | 'warn' | 'error';
 export type OperatorLog = Readonly<Record<Level, (fields: object, text: string) => void>>;
 
-export function logEvents(cluster: string, log: OperatorLog): OnClusterEvent {
+/** The same change of the same node or name is told again after this at the earliest, milliseconds. */
+const quietFor = 10_000;
+/** Changes that are remembered; nodes come and go. */
+const maxRemembered = 1000;
+
+/**
+ * A node that comes and goes many times a second must not fill the log: within `quietFor` what repeats itself is told at
+ * debug, and the next line gives its number as `repeated`.
+ */
+export function logEvents(cluster: string, log: OperatorLog, now = () => performance.now()): OnClusterEvent {
+  const told = new Map<string, { readonly at: number; repeated: number }>();
   return (event) => {
-    const { kind: _, ...fields } = event;
+    const { kind, ...fields } = event;
     const [level, text] = wording(event);
-    log[level]({ cluster, ...fields }, text);
+    const key = `${kind} ${'node' in event ? event.node : ''}${'name' in event ? event.name : ''}`;
+    const before = told.get(key);
+    if (level === 'debug' || (before !== undefined && now() - before.at < quietFor)) {
+      if (before !== undefined && level !== 'debug') before.repeated += 1;
+      log.debug({ cluster, ...fields }, text);
+      return;
+    }
+    if (told.size >= maxRemembered) told.clear();
+    told.set(key, { at: now(), repeated: 0 });
+    const repeated = before?.repeated ?? 0;
+    log[level]({ cluster, ...fields, ...(repeated > 0 && { repeated }) }, text);
   };
 }
 
