@@ -9,7 +9,7 @@ ENGINE_SOURCES := $(wildcard engine/src/*.cc engine/src/*.h) engine/binding.gyp
 TESTS = $(shell git ls-files --cached --others --exclude-standard -- 'src/*.test.ts' 'test/*.test.ts' 'bench/*.test.ts' | grep -vE '^test/(opensearch|kubernetes|s3)/')
 
 .DEFAULT_GOAL := help
-.PHONY: help setup engine demo test check format bench bench-policies fuzz test-opensearch test-kubernetes test-s3 endpoint-table test-sanitized build clean
+.PHONY: help setup engine demo test check format bench bench-policies bench-flood fuzz test-opensearch test-kubernetes test-s3 endpoint-table test-sanitized build clean
 
 help: ## What there is to run
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -45,6 +45,9 @@ bench: setup engine build ## Measure beside HAProxy, nginx, Envoy, Node and a ba
 
 bench-policies: setup engine build ## Measure decisions, shared bandwidth, and 100 reloads a second
 	@make -s -C bench/native && $(NODE) bench/policies/run.ts
+
+bench-flood: setup engine build ## Measure what a flood of refused requests does to everybody else
+	@$(NODE) bench/flood/run.ts
 
 fuzz: setup engine ## Fuzz the parsers and the relays for SECONDS_EACH (60)
 	@bash test/fuzz/fuzz.sh $(or $(SECONDS_EACH),60)

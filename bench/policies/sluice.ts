@@ -6,13 +6,20 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-const root = join(import.meta.dirname, '../..');
+export interface SluiceOptions {
+  /** The checkout whose Sluice is run. */
+  readonly root?: string;
+  /** More settings, as in `sluice.yaml`. */
+  readonly settings?: Readonly<Record<string, unknown>>;
+}
 
 export interface RunningSluice {
   readonly pid: number;
   readonly port: number;
   /** What is in effect and how often it changed: the admin address's `/metrics`, one number by its name. */
   metric(name: string): Promise<number>;
+  /** The same, added up over all its labels. */
+  sum(name: string): Promise<number>;
   /** Puts other policies in the place of the old ones, whole. */
   change(policies: string): void;
   stop(): Promise<void>;
@@ -22,6 +29,7 @@ export async function startSluice(
   folder: string,
   policies: string,
   [first, hot]: readonly [number, number],
+  { root = join(import.meta.dirname, '../..'), settings: more = {} }: SluiceOptions = {},
 ): Promise<RunningSluice> {
   const [port, admin] = [await freePort(), await freePort()];
   const inFolder = join(folder, 'policies');
@@ -46,6 +54,7 @@ export async function startSluice(
     clusters: { hot: { nodes: [`http://127.0.0.1:${hot}`] } },
     accessLog: { destination: join(folder, 'access.log') },
     policies: { sources: [{ path: inFolder }] },
+    ...more,
   };
   writeFileSync(join(folder, 'sluice.yaml'), JSON.stringify(settings));
   const child = spawn(join(root, 'sluice'), ['run', '--config', join(folder, 'sluice.yaml')], {
@@ -78,8 +87,15 @@ export async function startSluice(
         .find((each) => each.startsWith(`${name} `) || each.startsWith(`${name}{`));
       return Number(line?.slice(line.lastIndexOf(' ') + 1) ?? Number.NaN);
     },
+    async sum(name) {
+      const lines = (await (await ask('/metrics')).text()).split('\n');
+      return lines
+        .filter((line) => line.startsWith(`${name} `) || line.startsWith(`${name}{`))
+        .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' ') + 1)), 0);
+    },
     change,
     async stop() {
+      if (child.exitCode !== null || child.signalCode !== null) return;
       const gone = once(child, 'exit');
       child.kill('SIGTERM');
       await gone;
