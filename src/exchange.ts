@@ -75,6 +75,21 @@ export interface Observer {
   ended(exchange: Exchange): void;
 }
 
+/**
+ * What an observer that writes still has to write, so that who causes the most of it can be made to wait. Bytes are
+ * counted from the start; `settled` never exceeds `handed`.
+ */
+export interface Backlog {
+  /** Of all records so far. */
+  readonly handed: number;
+  /** Written, or given up. */
+  readonly settled: number;
+  /** What one client may have unsettled now; Infinity while waiting would be in vain. */
+  readonly allowance: number;
+  /** Resolves when more is settled, or after `timeout` milliseconds. */
+  progress(timeout: number): Promise<void>;
+}
+
 const none: readonly string[] = [];
 
 /** `age`: milliseconds since the first byte of its head came. */

@@ -98,6 +98,7 @@ async function serve({ config, file, log, signals, parts }: Serving): Promise<Ex
       config.log.level === 'debug'
         ? ({ kind, ...fields }) => log.debug(fields, `request ${kind}`)
         : undefined,
+    backlog: accessLog,
     trust: config.forwarded.trust,
     draining: () => front.draining,
     preflight: config.preflight,
@@ -119,6 +120,7 @@ async function serve({ config, file, log, signals, parts }: Serving): Promise<Ex
       transports.map((transport) => ({ kind: transport.kind, counters: transport.counters() })),
     ready: () => ready,
     inFlight: () => proxy.inFlight,
+    lostLines: accessLog && (() => accessLog.lost),
     version,
     nodes: () =>
       all.flatMap(({ name, nodes }) =>

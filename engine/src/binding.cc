@@ -37,6 +37,7 @@ class Engine : public Napi::ObjectWrap<Engine>, public Host {
                            InstanceMethod<&Engine::TellBroken>("tellBroken"),
                            InstanceMethod<&Engine::Write>("write"),
                            InstanceMethod<&Engine::Send>("send"),
+                           InstanceMethod<&Engine::Drained>("drained"),
                            InstanceMethod<&Engine::StartRelay>("relay"),
                            InstanceMethod<&Engine::Grant>("grant"),
                            InstanceMethod<&Engine::StopRelay>("stopRelay"),
@@ -207,18 +208,27 @@ class Engine : public Napi::ObjectWrap<Engine>, public Host {
     return number(static_cast<double>(written));
   }
 
-  // (id, latin1 text, more)
-  void Send(const Napi::CallbackInfo& info) {
-    if (!alive()) return;
+  // (id) -> 0 the peer is gone, 1 nothing is queued, 2 Drained will follow
+  Napi::Value Drained(const Napi::CallbackInfo& info) {
+    bool is_alive = false;
+    const bool taken = alive() && loop_->drained(whole(info[0]), is_alive);
+    return number(!is_alive ? 0 : taken ? 1 : 2);
+  }
+
+  // (id, latin1 text, more) -> more than kMaxQueued bytes wait for the peer
+  Napi::Value Send(const Napi::CallbackInfo& info) {
+    if (!alive()) return Napi::Boolean::New(env_, false);
     char buffer[4096];
     size_t length = 0;
     napi_get_value_string_latin1(env_, info[1], buffer, sizeof buffer, &length);
     const bool more = info[2].As<Napi::Boolean>();
-    if (length < sizeof buffer - 1) return loop_->send(whole(info[0]), {buffer, length}, more);
+    if (length < sizeof buffer - 1) {
+      return Napi::Boolean::New(env_, loop_->send(whole(info[0]), {buffer, length}, more));
+    }
     napi_get_value_string_latin1(env_, info[1], nullptr, 0, &length);
     std::string large(length, '\0');
     napi_get_value_string_latin1(env_, info[1], large.data(), length + 1, &length);
-    loop_->send(whole(info[0]), large, more);
+    return Napi::Boolean::New(env_, loop_->send(whole(info[0]), large, more));
   }
 
   // (source, sink or 0, framing, length, output, stallTimeout, budget) -> true: done already, info[0..1] as in stopRelay

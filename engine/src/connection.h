@@ -70,6 +70,7 @@ struct Connection {
   bool failed = false;   // reset, or another socket error
   bool lost = false;     // failed because the peer's host stopped acknowledging
   bool queued = false;   // stands in the ready queue
+  bool corked = false;   // its output leaves at the end of the events, or of the line
   bool tells_drained = false;
   bool tells_broken = false;
   bool watched = false;
@@ -80,6 +81,8 @@ struct Connection {
   bool idle_ends = false;    // a head of which nothing has come is no longer waited for
   bool delivered = false;    // everything sent was acknowledged, so that its linger may end
   bool head_begun = false;   // its deadline runs, no longer the idle one
+
+  uint8_t empty_lines = 0;   // skipped before the head that is awaited
 
   uint32_t max_head = 0;
   uint32_t scanned = 0;

@@ -22,10 +22,14 @@ constexpr uint64_t kSlotBits = 20;
 constexpr uint64_t kListenerBit = 1ull << 63;
 constexpr int kMaxEvents = 256;
 constexpr int kMaxAccepts = 64;
-// libuv gets the thread back at least this often while bodies flow.
-constexpr uint64_t kTurnNanoseconds = 2'000'000;
-// Events are looked at again after so many body bytes.
+// libuv gets the thread back at least this often while there is work.
+constexpr uint64_t kTurnNanoseconds = 1'000'000;
+// Events are looked at again after so many body bytes, or so much time: a head costs no bytes, but all that JavaScript
+// does about it.
 constexpr size_t kBytesBetweenEvents = 256 << 10;
+constexpr uint64_t kNanosecondsBetweenEvents = 100'000;
+// Answers to pipelined requests are gathered up to this, and leave together.
+constexpr size_t kGathered = 16 << 10;
 constexpr uint64_t kSweepMilliseconds = 50;
 
 // Makes `length` bytes from `from` on, of the input itself or of a buffer elsewhere, the input.
@@ -63,7 +67,11 @@ bool Loop::start(int& error) {
   uv_idle_init(uv_, &idle_);
   uv_timer_init(uv_, &timer_);
   open_handles_ = 3;
-  uv_poll_start(&poll_, UV_READABLE, [](uv_poll_t* handle, int, int) { static_cast<Loop*>(handle->data)->turn(); });
+  uv_poll_start(&poll_, UV_READABLE, [](uv_poll_t* handle, int, int) {
+    // While there is work the idle handle takes every turn: a second one would only keep libuv from its other handles.
+    Loop* loop = static_cast<Loop*>(handle->data);
+    if (!loop->idling_) loop->turn();
+  });
   uv_timer_start(&timer_, [](uv_timer_t* handle) { static_cast<Loop*>(handle->data)->sweep(); }, kSweepMilliseconds,
                  kSweepMilliseconds);
   uv_unref(reinterpret_cast<uv_handle_t*>(&timer_));
@@ -156,34 +164,22 @@ void Loop::turn() {
     const int taken = take_events();
     flush_events();
     uncork();
-    if (ready_.empty()) {
-      if (taken < kMaxEvents) break;
-      continue;
-    }
+    if (ready_.empty() && taken < kMaxEvents) break;
     size_t moved = 0;
-    while (!ready_.empty() && moved < kBytesBetweenEvents) {
+    const uint64_t looked = uv_hrtime();
+    uint64_t now = looked;
+    while (!ready_.empty() && moved < kBytesBetweenEvents && now - looked < kNanosecondsBetweenEvents) {
       const Id id = ready_.front();
       ready_.pop_front();
-      Connection* connection = find(id);
-      if (connection == nullptr) continue;
-      connection->queued = false;
-      say_broken(*connection);
-      switch (connection->reading) {
-        case Connection::Reading::Relay: moved += relay_share(*connection); break;
-        case Connection::Reading::Head:
-          head_share(*connection);
-          if (connection->idle_ends && connection->reading == Connection::Reading::Head && !connection->head_begun) {
-            end_read(*connection, EndKind::Timeout);
-          }
-          break;
-        case Connection::Reading::Bytes: bytes_share(*connection); break;
-        case Connection::Reading::Linger: linger_share(*connection); break;
-        case Connection::Reading::Nothing: check_gone(*connection); break;
+      if (Connection* connection = find(id)) {
+        connection->queued = false;
+        moved += share(*connection);
+        flush_events();
       }
-      flush_events();
+      now = uv_hrtime();
     }
     uncork();
-    if (uv_hrtime() - started > kTurnNanoseconds) break;
+    if (now - started > kTurnNanoseconds) break;
   }
   in_turn_ = false;
   if (closed_ != nullptr) return;
@@ -195,11 +191,31 @@ void Loop::turn() {
   }
 }
 
+// One connection's part of a turn: one head, one piece, one share of a body. Gives the body bytes moved.
+size_t Loop::share(Connection& connection) {
+  say_broken(connection);
+  switch (connection.reading) {
+    case Connection::Reading::Relay: return relay_share(connection);
+    case Connection::Reading::Head:
+      head_share(connection);
+      if (connection.idle_ends && connection.reading == Connection::Reading::Head && !connection.head_begun) {
+        end_read(connection, EndKind::Timeout);
+      }
+      break;
+    case Connection::Reading::Bytes: bytes_share(connection); break;
+    case Connection::Reading::Linger: linger_share(connection); break;
+    case Connection::Reading::Nothing: check_gone(connection); break;
+  }
+  return 0;
+}
+
 // What was sent with `more` waits for what follows, but not beyond the events that it was sent in.
 void Loop::uncork() {
   for (const Id id : corked_) {
     Connection* connection = find(id);
-    if (connection != nullptr && connection->writable && !connection->output.empty()) flush(*connection, false);
+    if (connection == nullptr) continue;
+    connection->corked = false;
+    if (connection->writable && !connection->output.empty()) flush(*connection, false);
   }
   corked_.clear();
 }
@@ -258,7 +274,8 @@ void Loop::handle(Id id, uint32_t events) {
     connection->writable = true;
     if (!connection->output.empty() && flush(*connection, false) && connection->tells_drained) {
       connection->tells_drained = false;
-      emit(EventKind::Drained, id, 1);
+      // A socket that has failed swallows what it is given.
+      emit(EventKind::Drained, id, connection->failed ? 0 : 1);
     }
     if (Connection* source = find(connection->source)) schedule(*source);
   } else if (connection->failed) {
@@ -267,8 +284,11 @@ void Loop::handle(Id id, uint32_t events) {
   say_broken(*connection);
   if (!connection->readable) return;
   switch (connection->reading) {
-    // Heads are read at once; what may take long stands in line.
-    case Connection::Reading::Head: head_share(*connection); break;
+    // Heads are read at once, but for those of a connection that stands in line already: a peer that sends many must
+    // not get ahead of the others by each segment. What may take long stands in line.
+    case Connection::Reading::Head:
+      if (!connection->queued) head_share(*connection);
+      break;
     case Connection::Reading::Nothing: check_gone(*connection); break;
     default: schedule(*connection);
   }
@@ -459,6 +479,7 @@ void Loop::read_head(Id id, uint32_t max, uint32_t idle_timeout, uint32_t timeou
   connection->reading = Connection::Reading::Head;
   connection->max_head = std::min<uint32_t>(max, kMaxHead);
   connection->scanned = 0;
+  connection->empty_lines = 0;
   connection->head_timeout = timeout;
   connection->head_begun = false;
   connection->idle_ends = false;
@@ -525,7 +546,12 @@ double Loop::head_age(const Connection& connection) const {
 // Shows a whole head, or keeps what there is of one. `bytes` lie in the window, or are the connection's input, which is
 // then neither moved nor copied while it grows.
 void Loop::take_head(Connection& connection, const char* bytes, size_t length) {
-  const auto [skip, end] = find_head(bytes, length, connection.scanned);
+  auto [skip, end] = find_head(bytes, length, connection.scanned);
+  if (connection.empty_lines + skip / 2 > kMaxEmptyLines) {
+    skip = 2 * (kMaxEmptyLines - connection.empty_lines);
+    end = 2;
+  }
+  connection.empty_lines += static_cast<uint8_t>(skip / 2);
   const size_t rest = length - skip;
   if (end == 0 && rest < connection.max_head) {
     keep_input(connection, bytes, skip, rest);
@@ -704,17 +730,37 @@ bool Loop::flush(Connection& connection, bool more) {
   return true;
 }
 
-void Loop::send(Id id, std::string_view bytes, bool more) {
+bool Loop::send(Id id, std::string_view bytes, bool more) {
   Connection* connection = find(id);
-  if (connection == nullptr || connection->failed || connection->ends) return;
+  if (connection == nullptr || connection->failed || connection->ends) return false;
   connection->output.append(bytes);
-  if (!connection->writable) return;
-  if (!more) {
-    flush(*connection, false);
-  } else {
-    corked_.push_back(id);
-    wake();
+  if (connection->writable) {
+    // A peer whose next request is here already gets its answers together: a system call for each is most of what a
+    // refusal costs.
+    const bool gathers = !connection->input.empty() && connection->output.size() < kGathered;
+    if (more || gathers) {
+      cork(*connection);
+    } else {
+      flush(*connection, false);
+    }
   }
+  return connection->output.size() > kMaxQueued;
+}
+
+void Loop::cork(Connection& connection) {
+  if (!connection.corked) corked_.push_back(connection.id);
+  connection.corked = true;
+  wake();
+}
+
+bool Loop::drained(Id id, bool& alive) {
+  Connection* connection = find(id);
+  alive = connection != nullptr && !connection->failed;
+  if (!alive) return false;
+  const bool taken = connection->output.empty() || (connection->writable && flush(*connection, false));
+  alive = !connection->failed;
+  if (!taken && alive) connection->tells_drained = true;
+  return taken;
 }
 
 Loop::Written Loop::write(Id id, const char* bytes, size_t length) {
@@ -829,7 +875,10 @@ void Loop::check_delivered() {
 }
 
 void Loop::close(Id id, bool reset) {
-  if (Connection* connection = find(id)) destroy(*connection, reset);
+  Connection* connection = find(id);
+  if (connection == nullptr) return;
+  if (!reset && connection->writable && !connection->output.empty()) flush(*connection, false);
+  destroy(*connection, reset);
 }
 
 bool Loop::tcp_info(Id id, uint32_t& rtt, uint32_t& retransmits) {

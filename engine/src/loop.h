@@ -2,8 +2,9 @@
 // set of its own, edge-triggered, whose descriptor libuv watches. Nothing here knows N-API: events are written to
 // a ring, and Host::dispatch shows them to JavaScript, many in one call.
 //
-// Order within a turn: events first (so heads are read and answered first), then one relay's share, then events
-// again. So a small request waits for one share of one body, not for a share of each.
+// Order within a turn: events first (so heads are read and answered first), then what stands in line, one connection
+// after the other: a share of a body, one of the heads that a peer has sent ahead. After so many bytes or so much time,
+// events again. So a small request waits neither for a share of each body nor for all that one peer has pipelined.
 #pragma once
 
 #include <uv.h>
@@ -45,6 +46,10 @@ class Loop {
   // Where heads are shown in place. Valid until dispatch returns. It is filled from its beginning, so that what only the
   // largest heads need of it is memory only once they come.
   static constexpr size_t kWindow = kMaxHead + (512 << 10);
+  // A peer that lets more than this of what was sent to it lie here does not read.
+  static constexpr size_t kMaxQueued = 64 << 10;
+  // Skipped before a head (RFC 9112, section 2.2). One more is shown as a head, for the parser to refuse.
+  static constexpr uint8_t kMaxEmptyLines = 8;
 
   Loop(uv_loop_t* uv, Host& host, double* ring, char* window);
   ~Loop();
@@ -77,7 +82,10 @@ class Loop {
   void unread(Id id, const char* bytes, size_t length);
   // Broken follows when nothing written can arrive any more.
   void tell_broken(Id id, bool wanted);
-  void send(Id id, std::string_view bytes, bool more);
+  // True when more than kMaxQueued bytes lie here that the kernel has not taken.
+  bool send(Id id, std::string_view bytes, bool more);
+  // True when nothing lies here; otherwise Drained follows. False in `alive` where the peer is gone.
+  bool drained(Id id, bool& alive);
   // True when the whole body was at hand and has been passed on; otherwise RelayEnd follows. `relay` says how much.
   bool relay(Id source, std::unique_ptr<Relay> relay, Relay& result);
   void grant(Id source, uint64_t bytes);
@@ -121,6 +129,8 @@ class Loop {
   void show(EventKind kind, Connection& connection, const char* bytes, size_t length);
   void schedule(Connection& connection);
   void wake();
+  size_t share(Connection& connection);
+  void cork(Connection& connection);
   void uncork();
   void set_deadline(Connection& connection, uint32_t timeout);
   void expire(Connection& connection);

@@ -55,6 +55,8 @@ export function parseRequestHead(
   end: number,
   limits: RequestLimits,
 ): RequestHead | Failure {
+  // A transport gives the first empty line that it does not skip.
+  if (end - start === 2) return failure('request-line-malformed', 'too many empty lines before it');
   const head = headBytes(buffer, start, end);
   if (head === undefined) return failure('header-malformed', 'the head does not end in CRLF CRLF');
   const line = parseRequestLine(head, limits);

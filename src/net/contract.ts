@@ -173,6 +173,15 @@ export interface Relay {
   stop(): void;
 }
 
+/** How a wait for the peer to read ended: it has read, nothing more can reach it, or it has not read in time. */
+export type DrainedEnd = 'drained' | 'gone' | 'stalled';
+
+/** A connection is congested when more bytes than this wait for its peer. */
+export const maxQueued = 64 * 1024;
+
+/** Old clients send one behind a body. */
+export const maxEmptyLines = 8;
+
 /** Measured by the kernel; undefined where the transport can't say. */
 export interface TcpInfo {
   /** Smoothed round trip, microseconds. */
@@ -196,8 +205,10 @@ export interface Connection {
   readonly open: boolean;
 
   /**
-   * Waits for a whole head. Empty lines before it are skipped (RFC 9112, section 2.2). A line may end in a bare LF, so
-   * that such a head comes at once, for the parser to refuse, and not as a timeout. What came before a FIN or a reset
+   * Waits for a whole head. `maxEmptyLines` empty lines before it are skipped (RFC 9112, section 2.2); one more is given
+   * as a head, for the parser to refuse. A line may end in a bare LF, so that such a head comes at once, for the parser
+   * to refuse, and not as a timeout. A head that the peer has sent ahead is given in a later turn: first, events of
+   * other connections are looked at, so that a peer that pipelines does not keep them waiting. What came before a FIN or a reset
    * is given first; then every call repeats how it ended. After `timeout` it may be called again.
    */
   readHead(options: HeadOptions): Promise<HeadResult>;
@@ -211,9 +222,19 @@ export interface Connection {
   /**
    * Queues a head (a latin1 string) for the peer. With `more` it waits for what follows, so that a head and
    * the start of its body leave in one segment; when nothing follows it leaves alone, within a quarter of a second.
-   * What the kernel does not take at once is kept and sent later.
+   * What the kernel does not take at once is kept and sent later. Answers to requests that were sent ahead may leave
+   * together, at the end of the turn.
    */
   send(text: string, more?: boolean): void;
+
+  /**
+   * More than `maxQueued` bytes of what was sent wait here because the peer does not read. No more work should be done
+   * for it: wait for `drained` before the next `readHead`.
+   */
+  readonly congested: boolean;
+
+  /** Waits until the kernel has taken all that was sent, at most `timeout` (0 is for ever). One caller at a time. */
+  drained(timeout: number): Promise<DrainedEnd>;
 
   /** Moves one body from here to `sink`. The only way a body moves. Never rejects. */
   relay(sink: Connection, options: RelayOptions): Relay;

@@ -12,6 +12,7 @@ import type {
   ConnectOptions,
   ConnectResult,
   Counters,
+  DrainedEnd,
   EndKind,
   HeadOptions,
   HeadResult,
@@ -50,7 +51,8 @@ interface Engine {
   unread(id: number, bytes: Uint8Array): void;
   tellBroken(id: number, wanted: boolean): void;
   write(id: number, bytes: Uint8Array): 0 | 1 | 2 | 3;
-  send(id: number, text: string, more: boolean): void;
+  send(id: number, text: string, more: boolean): boolean;
+  drained(id: number): 0 | 1 | 2;
   relay(
     source: number,
     sink: number,
@@ -260,6 +262,7 @@ class EngineConnection implements ByteConnection {
   readonly id: number;
   open = true;
   lost = false;
+  congested = false;
   /** The relay that writes to here. */
   incoming: EngineRelay | null = null;
   #waiting: Waiting | null = null;
@@ -302,7 +305,20 @@ class EngineConnection implements ByteConnection {
   }
 
   send(text: string, more = false): void {
-    if (this.open) this.owner.engine.send(this.id, text, more);
+    if (this.open) this.congested = this.owner.engine.send(this.id, text, more);
+  }
+
+  drained(timeout: number): Promise<DrainedEnd> {
+    this.congested = false;
+    const taken = this.open ? this.owner.engine.drained(this.id) : 0;
+    if (taken !== 2) return Promise.resolve(taken === 1 ? 'drained' : 'gone');
+    return new Promise((resolve) => {
+      const deadline = timeout > 0 ? setTimeout(() => resolve('stalled'), timeout) : undefined;
+      this.#whenDrained((all) => {
+        clearTimeout(deadline);
+        resolve(all ? 'drained' : 'gone');
+      });
+    });
   }
 
   relay(sink: Connection, options: RelayOptions): Relay {
@@ -403,9 +419,7 @@ class EngineConnection implements ByteConnection {
     const taken = this.open ? this.owner.engine.write(this.id, bytes) : 0;
     if (taken === 3) this.lost = true;
     if (taken !== 2) return Promise.resolve(taken === 1);
-    return new Promise((resolve) => {
-      this.#onDrained = resolve;
-    });
+    return new Promise((resolve) => this.#whenDrained(resolve));
   }
 
   onBroken(listener: (() => void) | null): void {
@@ -486,6 +500,15 @@ class EngineConnection implements ByteConnection {
     if (waiting?.for !== 'head' && waiting?.for !== 'bytes') return;
     this.#waiting = null;
     waiting.resolve({ kind, received, took });
+  }
+
+  /** Behind whoever waits already: a relay that was stopped may have left its last block. */
+  #whenDrained(listener: (taken: boolean) => void): void {
+    const others = this.#onDrained;
+    this.#onDrained = (taken) => {
+      others?.(taken);
+      listener(taken);
+    };
   }
 
   #drained(taken: boolean): void {

@@ -1,3 +1,5 @@
+import { maxEmptyLines } from './contract.ts';
+
 /** Bytes that have come and that nobody has read yet: always one contiguous piece, so that heads are shown in place. */
 const LF = 0x0a;
 const CR = 0x0d;
@@ -16,6 +18,8 @@ export class Inbox {
   #end = 0;
   /** Everything before it is known to hold no end of a head. */
   #scanned = 0;
+  /** Skipped since the last head. */
+  #emptyLines = 0;
 
   get length(): number {
     return this.#end - this.#start;
@@ -54,12 +58,18 @@ export class Inbox {
 
   /**
    * Takes a whole head, or shows one that has outgrown `maxBytes`; undefined while it is incomplete. Empty lines
-   * before the start line are skipped (RFC 9112, section 2.2). A bare LF ends a line too: so such a head reaches
-   * the parser, which refuses it, and not the deadline.
+   * before the start line are skipped, `maxEmptyLines` of them; one more is taken for a head. A bare LF ends a line
+   * too: so such a head reaches the parser, which refuses it, and not the deadline.
    */
   takeHead(maxBytes: number): FoundHead | undefined {
     while (this.#buffer[this.#start] === CR && this.#buffer[this.#start + 1] === LF && this.length >= 2) {
-      this.#consume(this.#start + 2);
+      const [buffer, start, end] = [this.#buffer, this.#start, this.#start + 2];
+      this.#consume(end);
+      if (this.#emptyLines === maxEmptyLines) {
+        this.#emptyLines = 0;
+        return { kind: 'head', buffer, start, end };
+      }
+      this.#emptyLines += 1;
     }
     const start = this.#start;
     const end = this.#headEnd();
@@ -68,6 +78,7 @@ export class Inbox {
       return { kind: 'too-large', buffer, start, end: this.#end };
     }
     if (end === undefined) return undefined;
+    this.#emptyLines = 0;
     this.#consume(end);
     return { kind: 'head', buffer, start, end };
   }

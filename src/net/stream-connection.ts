@@ -5,17 +5,19 @@
 import type { Socket } from 'node:net';
 import type { Framing } from '../http1/framing.ts';
 import { BLOCK, type ByteConnection, isByteConnection, type ReadResult } from './bytes.ts';
-import type {
-  Connection,
-  Counters,
-  HeadOptions,
-  HeadOutcome,
-  HeadResult,
-  LingerOptions,
-  PeerEnd,
-  Relay,
-  RelayEnd,
-  RelayOptions,
+import {
+  type Connection,
+  type Counters,
+  type DrainedEnd,
+  type HeadOptions,
+  type HeadOutcome,
+  type HeadResult,
+  type LingerOptions,
+  maxQueued,
+  type PeerEnd,
+  type Relay,
+  type RelayEnd,
+  type RelayOptions,
 } from './contract.ts';
 import { copyRelay, discardBody } from './copy-relay.ts';
 import { Inbox } from './inbox.ts';
@@ -103,6 +105,7 @@ export class StreamConnection implements ByteConnection {
   }
 
   async readHead({ maxBytes, idleTimeout, timeout }: HeadOptions): Promise<HeadResult> {
+    if (this.#inbox.length > 0) await this.#nextTurn();
     this.#holdAtMost = Math.max(this.#holdAtMost, maxBytes + 1);
     let timer: NodeJS.Timeout | undefined;
     let phase: 'new' | 'idle' | 'begun' | 'expired' = 'new';
@@ -163,6 +166,29 @@ export class StreamConnection implements ByteConnection {
     this.#held += text;
     if (!more) this.#flush();
     else this.#flushing ??= setImmediate(() => this.#flush());
+  }
+
+  get congested(): boolean {
+    return this.#open && this.#socket.writableLength + this.#held.length > maxQueued;
+  }
+
+  drained(timeout: number): Promise<DrainedEnd> {
+    this.#flush();
+    if (!this.#writable) return Promise.resolve('gone');
+    if (!this.#socket.writableNeedDrain) return Promise.resolve('drained');
+    return new Promise((resolve) => {
+      const end = (how: DrainedEnd): void => {
+        clearTimeout(deadline);
+        this.#socket.off('drain', drained);
+        this.#socket.off('close', gone);
+        resolve(how);
+      };
+      const drained = () => end('drained');
+      const gone = () => end('gone');
+      const deadline = timeout > 0 ? setTimeout(() => end('stalled'), timeout) : undefined;
+      this.#socket.on('drain', drained);
+      this.#socket.on('close', gone);
+    });
   }
 
   write(bytes: Uint8Array): Promise<boolean> {
@@ -267,6 +293,13 @@ export class StreamConnection implements ByteConnection {
   /** Nothing goes either way any more. */
   get #isBroken(): boolean {
     return this.#gone === 'reset' || this.#gone === 'lost';
+  }
+
+  /** Comes when the events of all other connections have been looked at once. */
+  async #nextTurn(): Promise<void> {
+    this.#readers += 1;
+    await new Promise((resolve) => setImmediate(resolve));
+    this.#readers -= 1;
   }
 
   /** Runs `attempt` now, and again at each event until it gives something. */

@@ -5,10 +5,12 @@
  * logger's 11 µs a line is more than it gives. This way it is about 2 µs, the writing included.
  */
 import { errors } from '../errors.ts';
-import type { BodyRecord, Exchange, Observer } from '../exchange.ts';
-import { createLineWriter } from './line-writer.ts';
+import type { Backlog, BodyRecord, Exchange, Observer } from '../exchange.ts';
+import { createLineWriter, maxWaiting } from './line-writer.ts';
 
-export interface AccessLog extends Observer {
+export interface AccessLog extends Observer, Backlog {
+  /** Lines that could not be written. */
+  readonly lost: number;
   /** Hands on what is gathered; it is written soon after. */
   flush(): void;
   /** Opens the file anew under its name, after a rotation. No meaning for stdout and stderr. */
@@ -22,6 +24,14 @@ const batchBytes = 65_536;
 const flushInterval = 1000;
 /** Longer than the longest line, with every character of its bounded texts escaped. */
 const lineRoom = 32_768;
+
+/**
+ * A client may have this share of the room that is left unsettled. So however many there are that cause lines faster than
+ * they are written, none of them fills the room, and what is left is always enough for those that cause few.
+ */
+const shareOfRoom = 1 / 8;
+/** A few lines are never waited for. */
+const leastAllowance = 8192;
 
 const methodLimit = 32;
 const auditLimit = 16;
@@ -37,24 +47,44 @@ export function createAccessLog(destination: string, onTrouble: (why: string) =>
   const writer = createLineWriter(destination, onTrouble);
   let batch = Buffer.allocUnsafe(batchBytes + lineRoom);
   let gathered = 0;
+  let lines = 0;
+  let handed = 0;
   let timer: NodeJS.Timeout | undefined;
   let open = true;
 
   const flush = (): void => {
     clearTimeout(timer);
     if (gathered === 0) return;
-    writer.write(batch.subarray(0, gathered));
+    writer.write(batch.subarray(0, gathered), lines);
     batch = Buffer.allocUnsafe(batchBytes + lineRoom);
     gathered = 0;
+    lines = 0;
   };
   return {
     ended(exchange) {
       if (!open) return;
       if (gathered === 0) timer = setTimeout(flush, flushInterval).unref();
-      gathered += batch.write(accessLine(exchange), gathered);
+      const written = batch.write(accessLine(exchange), gathered);
+      gathered += written;
+      handed += written;
+      lines += 1;
       if (gathered >= batchBytes) flush();
     },
     flush,
+    get handed() {
+      return handed;
+    },
+    get settled() {
+      return writer.settled;
+    },
+    get allowance() {
+      if (writer.stuck) return Number.POSITIVE_INFINITY;
+      return Math.max(leastAllowance, (maxWaiting - (handed - writer.settled)) * shareOfRoom);
+    },
+    get lost() {
+      return writer.lost;
+    },
+    progress: (timeout) => writer.progress(timeout),
     reopen() {
       flush();
       writer.reopen();

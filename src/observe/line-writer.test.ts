@@ -8,22 +8,23 @@ const timeout = 20_000;
 const writer = new URL('./line-writer.ts', import.meta.url).href;
 
 const slow = `
-  for (let number = 0; number < 20; number++) out.write(Buffer.from(String(number % 10).repeat(100_000)));
+  for (let number = 0; number < 20; number++) out.write(Buffer.from(String(number % 10).repeat(100_000)), 1);
   await out.close();`;
 const slowExpected = Array.from({ length: 20 }, (_, number) => String(number % 10).repeat(100_000)).join('');
 
 const gone = `
   for (let round = 0; round < 5; round++) {
-    out.write(batch(100_000));
+    out.write(batch(100_000), 1);
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
   await out.close();`;
 
 const stuck = `
-  for (let round = 0; round < 40; round++) out.write(batch(2 ** 20));
+  for (let round = 0; round < 40; round++) out.write(batch(2 ** 20), 1);
   await new Promise((resolve) => setTimeout(resolve, 50));
+  const lost = out.lost;
   await out.close();
-  console.error('closed');`;
+  console.error('closed, ' + (lost === 24 && out.lost === 40 && out.settled === 40 * 2 ** 20));`;
 
 function program(body: string): string {
   return `
@@ -70,12 +71,31 @@ test('a reader that is gone is told of once, and the process still ends', { time
   }
 });
 
+test('a writer that waits in vain is stuck after a while, and no longer once it is read from', {
+  timeout,
+}, async () => {
+  const waits = `
+    out.write(batch(2 ** 20), 1);
+    const seen = [out.stuck];
+    await out.progress(100);
+    await new Promise((resolve) => setTimeout(resolve, 5500));
+    seen.push(out.stuck);
+    console.error('read on');
+    while (out.settled < 2 ** 20) await out.progress(1000);
+    console.error(JSON.stringify([...seen, out.stuck, out.lost]));
+    await out.close();`;
+  const child = toSocket(waits);
+  child.stderr!.once('data', () => child.stdout!.resume());
+  const { told } = await outcome(child);
+  assert.deepEqual(told.slice(1), ['[false,true,false,0]', 'ended']);
+});
+
 test('a reader that takes nothing costs bounded memory, and the process ends all the same', {
   timeout,
 }, async () => {
   for (const { told, code } of await Promise.all([toSocket(stuck), toPipe(stuck, 'sleep 4')].map(outcome))) {
     assert.equal(code, 0);
     assert.match(told[0]!, /some are lost/);
-    assert.deepEqual(told.slice(1), ['closed', 'ended']);
+    assert.deepEqual(told.slice(1), ['closed, true', 'ended']);
   }
 });

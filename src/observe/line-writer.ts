@@ -5,8 +5,16 @@
 import { openFile, openStandard } from './sink.ts';
 
 export interface LineWriter {
-  /** Queues one batch; the writer keeps it, so it must not be changed afterwards. */
-  write(batch: Buffer): void;
+  /** Queues one batch of so many lines; the writer keeps it, so it must not be changed afterwards. */
+  write(batch: Buffer, lines: number): void;
+  /** Bytes queued so far that are written, or given up. */
+  readonly settled: number;
+  /** Lines given up so far. */
+  readonly lost: number;
+  /** Bytes are waiting, and none has been taken for so long that there is no point in waiting with them. */
+  readonly stuck: boolean;
+  /** Resolves when more is settled, or after `timeout` milliseconds. */
+  progress(timeout: number): Promise<void>;
   /** Opens the file anew under its name. No meaning for stdout and stderr. */
   reopen(): void;
   /** Resolves when all is written or can't be, or after a second. */
@@ -14,7 +22,9 @@ export interface LineWriter {
 }
 
 /** Above so many bytes waiting, batches are dropped. */
-const maxWaiting = 16 * 2 ** 20;
+export const maxWaiting = 16 * 2 ** 20;
+/** A destination that takes nothing for so long, in milliseconds, is stuck. */
+const stuckAfter = 5000;
 /** A pipe that is full, or a disk, is tried again after so long, doubled each time. */
 const retryAfter = { first: 1, last: 100 };
 const closeTimeout = 1000;
@@ -25,9 +35,14 @@ const closeTimeout = 1000;
  */
 export function createLineWriter(destination: string, onTrouble: (why: string) => void): LineWriter {
   const standard = destination === 'stdout' ? 1 : destination === 'stderr' ? 2 : undefined;
-  const queue: Buffer[] = [];
+  const queue: { bytes: Buffer; readonly lines: number }[] = [];
+  const watchers = new Set<() => void>();
   let sink = standard === undefined ? openFile(destination) : openStandard(standard);
+  let taken = 0;
   let waiting = 0;
+  let lost = 0;
+  /** Since when nothing has been taken, by `performance.now()`; meaningful while something waits. */
+  let idleSince = 0;
   let writing = false;
   let gone = false;
   let troubled = false;
@@ -47,15 +62,18 @@ export function createLineWriter(destination: string, onTrouble: (why: string) =
       return;
     }
     writing = true;
-    sink.write(batch, (error, written) => {
+    sink.write(batch.bytes, (error, written) => {
       writing = false;
       if (gone) return;
       if (error !== null) return failed(error);
-      troubled = false;
       retry = retryAfter.first;
       waiting -= written;
-      if (written === batch.length) queue.shift();
-      else queue[0] = batch.subarray(written);
+      // A destination that is slow, but not stuck, is told of once as well.
+      if (waiting < maxWaiting / 2) troubled = false;
+      idleSince = performance.now();
+      if (written === batch.bytes.length) queue.shift();
+      else batch.bytes = batch.bytes.subarray(written);
+      progressed();
       pump();
     });
   };
@@ -73,22 +91,53 @@ export function createLineWriter(destination: string, onTrouble: (why: string) =
     retry = Math.min(2 * retry, retryAfter.last);
   };
 
+  const progressed = (): void => {
+    for (const watcher of watchers) watcher();
+  };
+
   const forget = (): void => {
     gone = true;
+    for (const { lines } of queue) lost += lines;
     queue.length = 0;
     waiting = 0;
+    progressed();
   };
 
   return {
-    write(batch) {
-      if (gone) return;
-      if (waiting + batch.length > maxWaiting) {
+    write(batch, lines) {
+      taken += batch.length;
+      if (gone || waiting + batch.length > maxWaiting) {
+        lost += lines;
+        progressed();
+        if (gone) return;
         trouble('lines come faster than they are taken: some are lost');
         return;
       }
-      queue.push(batch);
+      if (waiting === 0) idleSince = performance.now();
+      queue.push({ bytes: batch, lines });
       waiting += batch.length;
       pump();
+    },
+
+    get settled() {
+      return taken - waiting;
+    },
+    get lost() {
+      return lost;
+    },
+    get stuck() {
+      return waiting > 0 && performance.now() - idleSince > stuckAfter;
+    },
+    progress(timeout) {
+      return new Promise((resolve) => {
+        const end = (): void => {
+          clearTimeout(timer);
+          watchers.delete(end);
+          resolve();
+        };
+        const timer = setTimeout(end, timeout);
+        watchers.add(end);
+      });
     },
 
     reopen() {

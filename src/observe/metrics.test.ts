@@ -36,6 +36,7 @@ function sources(change: Partial<MetricSources> = {}): MetricSources {
     transports: () => [{ kind: 'engine', counters }],
     ready: () => true,
     inFlight: () => 9,
+    lostLines: () => 11,
     nodes: () => [
       {
         cluster: 'hot',
@@ -154,6 +155,7 @@ test('what transports and nodes know is asked for at each scrape, and is not add
     'sluice_pipes{transport="engine"} 6',
     'sluice_connections{transport="engine"} 4',
     'sluice_requests_in_flight 9',
+    'sluice_access_log_lost_lines_total 11',
     'sluice_ready 1',
     'sluice_upstream_bytes_in_flight{cluster="hot",node="a:9200",name="es:9200"} 1000',
     'sluice_upstream_ejected{cluster="hot",node="a:9200",name="es:9200"} 1',

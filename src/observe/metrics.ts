@@ -42,6 +42,8 @@ export interface MetricSources {
   readonly ready: () => boolean;
   /** Exchanges begun and not ended. */
   readonly inFlight: () => number;
+  /** Lines that the access log could not write; undefined where there is none. */
+  readonly lostLines?: (() => number) | undefined;
   readonly nodes?: () => readonly NodeState[];
   readonly version?: string;
   /** Undefined where requests are not judged. */
@@ -71,6 +73,13 @@ export function createMetrics(sources: MetricSources): Metrics {
     tally.firstByte,
   );
   registerExchanges(scraped, tally, sources.nodes);
+  if (sources.lostLines !== undefined) {
+    scraped.counter(
+      'sluice_access_log_lost_lines_total',
+      'Lines of the access log given up because its destination took none, or took them too slowly.',
+      sources.lostLines,
+    );
+  }
   registerTransports(scraped, sources.transports);
   registerState(scraped, sources);
   if (sources.policies !== undefined) registerPolicies(scraped, sources.policies);

@@ -227,6 +227,10 @@ export class Conversation {
       interim += 1;
       this.#passInterim(head);
       if (head.status === 100) this.#agreed = true;
+      if (this.#client.congested) {
+        const end = await this.#client.drained(timeouts.stall);
+        if (end !== 'drained') return failure(end === 'gone' ? 'client-gone' : 'client-stalled');
+      }
       if (head.status === 100 && asking) this.#startUpload();
     }
     return failure('upstream-head-malformed', `more than ${maxInterim} interim responses`);

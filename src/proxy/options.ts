@@ -1,6 +1,6 @@
 /** What the proxy is told when it is built. Times are milliseconds, sizes are bytes. */
 import type { Failure } from '../errors.ts';
-import type { Observer } from '../exchange.ts';
+import type { Backlog, Observer } from '../exchange.ts';
 import type { Judge } from '../policy/judge.ts';
 import type { Cluster } from '../upstream/cluster.ts';
 import type { Trust } from './additions.ts';
@@ -29,6 +29,8 @@ export interface ProxyOptions {
   readonly observers: readonly Observer[];
   /** Undefined where nobody reads them: then none is made. */
   readonly onDecision?: ((decision: Decision) => void) | undefined;
+  /** Of the observer that writes; undefined where none does. */
+  readonly backlog?: Backlog | undefined;
   readonly trust: Trust;
   /** While it says true every answer ends its connection. */
   readonly draining: () => boolean;

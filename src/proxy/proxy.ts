@@ -16,6 +16,7 @@ import { bodyWeight } from '../upstream/weight.ts';
 import { newRequestId, requestId } from './additions.ts';
 import { Conversation, type Ended } from './conversation.ts';
 import { type Allowed, departed, enter, free, type Passage, unjudged, type Waiting } from './entry.ts';
+import { Ledger } from './ledger.ts';
 import type { ProxyOptions } from './options.ts';
 
 /**
@@ -50,6 +51,7 @@ export function createProxy(options: ProxyOptions): Proxy {
 
   async function serve(client: Client): Promise<void> {
     const { connection } = client;
+    const ledger = options.backlog && new Ledger(options.backlog);
     let after: After = 'next';
     while (after === 'next' && connection.open) {
       client.phase = 'idle';
@@ -60,7 +62,8 @@ export function createProxy(options: ProxyOptions): Proxy {
         break;
       }
       client.phase = 'exchange';
-      after = await exchangeWith(client, head, result.took);
+      after = await exchangeWith(client, ledger, head, result.took);
+      if (after === 'next' && (connection.congested || ledger?.over)) after = await hold(client, ledger);
       // Its answer was begun before the drain, and so said nothing of a close.
       if (after === 'next' && !client.mayWait()) after = 'last';
     }
@@ -68,6 +71,20 @@ export function createProxy(options: ProxyOptions): Proxy {
     if (after === 'close') return;
     const until = after === 'linger' ? 'peer' : 'delivery';
     await connection.linger({ until, bytes: limits.lingerBytes, timeout: timeouts.linger });
+  }
+
+  /**
+   * A client that does not read its answers, or causes lines of the log faster than they can be written, waits before
+   * its next request is read: so it costs nobody but itself.
+   */
+  async function hold(client: Client, ledger: Ledger | undefined): Promise<After> {
+    const { connection } = client;
+    await ledger?.settle();
+    if (!connection.congested) return 'next';
+    const end = await connection.drained(timeouts.stall);
+    if (end === 'drained') return 'next';
+    if (end === 'gone') return 'close';
+    return exchangeWith(client, ledger, failure('client-stalled', 'the client does not read its answers'), 0);
   }
 
   /** The next request's head, why it is refused, or what is to be done when the connection ends between two requests. */
@@ -91,7 +108,12 @@ export function createProxy(options: ProxyOptions): Proxy {
   }
 
   /** `age`: milliseconds since the head's first byte. */
-  async function exchangeWith(client: Client, head: RequestHead | Failure, age: number): Promise<After> {
+  async function exchangeWith(
+    client: Client,
+    ledger: Ledger | undefined,
+    head: RequestHead | Failure,
+    age: number,
+  ): Promise<After> {
     const { connection } = client;
     const refused = 'code' in head;
     const id = refused ? newRequestId() : requestId(head);
@@ -120,7 +142,7 @@ export function createProxy(options: ProxyOptions): Proxy {
     }
     passage?.ticket.release();
     inFlight -= 1;
-    finish(client, exchange);
+    finish(client, exchange, ledger);
     return after;
   }
 
@@ -274,11 +296,13 @@ export function createProxy(options: ProxyOptions): Proxy {
     return name === undefined || name === cluster.name ? cluster : options.clusters?.get(name);
   }
 
-  function finish(client: Client, exchange: Exchange): void {
+  function finish(client: Client, exchange: Exchange, ledger: Ledger | undefined): void {
     const now = performance.now();
     exchange.endedAfter = now - exchange.startedAt;
     measure(client, exchange, now);
+    const before = options.backlog?.handed ?? 0;
     for (const observer of options.observers) observer.ended(exchange);
+    ledger?.add((options.backlog?.handed ?? 0) - before);
   }
 
   return {

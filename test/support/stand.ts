@@ -35,6 +35,8 @@ export interface StandOptions {
   /** The nodes of more clusters, by name. */
   readonly clusters?: Readonly<Record<string, readonly (number | NodeAddress)[]>>;
   readonly maxConnections?: number;
+  /** Called in the turn in which an exchange ends. */
+  readonly onEnded?: (exchange: Exchange) => void;
 }
 
 const MIB = 1024 * 1024;
@@ -113,7 +115,7 @@ export class Stand {
       cluster: this.cluster,
       clusters: this.clusters,
       judge: options.judge,
-      observers: [{ ended: (exchange) => this.#ended(exchange) }],
+      observers: [{ ended: (exchange) => this.#ended(exchange, options.onEnded) }],
       trust: options.trust ?? 'none',
       draining: () => this.front.draining,
       preflight: { threshold: MIB, timeout: 300, ...preflight },
@@ -194,9 +196,10 @@ export class Stand {
     return [this.cluster, ...this.clusters.values()];
   }
 
-  #ended(exchange: Exchange): void {
+  #ended(exchange: Exchange, tell?: (exchange: Exchange) => void): void {
     this.exchanges.push(exchange);
     this.#arrived.push(exchange);
+    tell?.(exchange);
   }
 }
 

@@ -1,7 +1,12 @@
 /** Heads in, heads out. */
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import type { Connection, HeadOptions, HeadResult } from '../../../src/net/contract.ts';
+import {
+  type Connection,
+  type HeadOptions,
+  type HeadResult,
+  maxEmptyLines,
+} from '../../../src/net/contract.ts';
 import { body, digestOf } from '../../support/body.ts';
 import { sleep, within } from '../../support/deadline.ts';
 import type { Wires } from '../../support/wires.ts';
@@ -62,6 +67,49 @@ export function headCases(wires: Wires): void {
     const { peer, connection } = await wires.accepted();
     await peer.write(`\r\n\r\n${HEAD}`);
     assert.equal(await readText(connection), HEAD);
+  });
+
+  it('empty lines without end are not skipped for ever, whole or in halves', async () => {
+    for (const pieces of [['\r\n'.repeat(3 * maxEmptyLines)], ['\r', '\n']]) {
+      const { peer, connection } = await wires.accepted();
+      const head = readText(connection);
+      for (let sent = 0; sent <= maxEmptyLines; sent++) {
+        for (const piece of pieces) {
+          await peer.write(piece);
+          await sleep(0);
+        }
+      }
+      assert.equal(await head, '\r\n');
+    }
+  });
+
+  it('as many empty lines as are skipped may stand before each head', async () => {
+    const { peer, connection } = await wires.accepted();
+    const padded = '\r\n'.repeat(maxEmptyLines) + HEAD;
+    await peer.write(padded + padded);
+    assert.equal(await readText(connection), HEAD);
+    assert.equal(await readText(connection), HEAD);
+  });
+
+  it('heads that one peer has sent ahead do not keep the head of another waiting', async () => {
+    const flood = await wires.accepted();
+    const other = await wires.accepted();
+    const count = 20_000;
+    const writing = flood.peer.write(HEAD.repeat(count));
+    let [taken, before] = [0, 0];
+    const reading = (async () => {
+      for (; taken < count; taken++) {
+        assert.equal((await flood.connection.readHead(options)).kind, 'head');
+        if (taken === 100) other.peer.socket.write(HEAD);
+      }
+    })();
+    const answered = readText(other.connection).then((head) => {
+      before = taken;
+      return head;
+    });
+    assert.equal(await within('the other head', answered, 60_000), HEAD);
+    await within('the heads sent ahead', Promise.all([reading, writing]), 120_000);
+    assert.ok(before >= 100 && before < 1000, `${before} heads came first`);
   });
 
   it('a head whose lines end in bare LF comes at once, to be refused', async () => {
@@ -208,7 +256,7 @@ export function headCases(wires: Wires): void {
       const from = performance.now();
       const result = read(connection, { idleTimeout: 300, timeout: 300 });
       let turn = 0;
-      const trickle = setInterval(() => peer.socket.write(pieces[turn++ % pieces.length] ?? ''), 50);
+      const trickle = setInterval(() => peer.socket.write(pieces[turn++ % pieces.length] ?? ''), 100);
       const { kind } = await result;
       clearInterval(trickle);
       assert.equal(kind, 'timeout');
@@ -293,6 +341,55 @@ export function headCases(wires: Wires): void {
     for (const block of blocks) connection.send(block.toString('latin1'));
     await sleep(100);
     assert.equal(await peer.digest(200 * 40_000), digestOf(blocks));
+  });
+
+  it('a peer that does not read makes its connection congested, until it has read', async () => {
+    const { peer, connection } = await wires.accepted();
+    const block = body(40_000);
+    const sent: Buffer[] = [];
+    assert.equal(await connection.drained(0), 'drained');
+    while (!connection.congested && sent.length < 5000) {
+      connection.send(block.toString('latin1'));
+      sent.push(block);
+      await sleep(0);
+    }
+    assert.ok(connection.congested, `${sent.length} blocks of 40,000 bytes were not too many`);
+    assert.equal(await within('the deadline', connection.drained(50)), 'stalled');
+    const drained = connection.drained(0);
+    assert.equal(await peer.digest(sent.length * block.length), digestOf(sent));
+    assert.equal(await within('all to be taken', drained), 'drained');
+    assert.equal(connection.congested, false);
+  });
+
+  it('who waits for a peer to read learns that it is gone', async () => {
+    for (const leave of ['reset', 'close'] as const) {
+      const { peer, connection } = await wires.accepted();
+      const text = 'x'.repeat(40_000);
+      for (let sent = 0; !connection.congested && sent < 5000; sent++) {
+        connection.send(text);
+        await sleep(0);
+      }
+      const drained = connection.drained(0);
+      if (leave === 'reset') peer.reset();
+      else connection.close();
+      assert.equal(await within('the end', drained), 'gone');
+      assert.equal(await connection.drained(0), 'gone');
+    }
+  });
+
+  it('answers to heads that were sent ahead arrive whole, in order, also before a close', async () => {
+    const { peer, connection } = await wires.accepted();
+    const count = 500;
+    await peer.write(HEAD.repeat(count));
+    let expected = '';
+    for (let i = 0; i < count; i++) {
+      await readText(connection);
+      const answer = `HTTP/1.1 204 No Content\r\nX-Number: ${i}\r\n\r\n`;
+      connection.send(answer);
+      expected += answer;
+    }
+    connection.close();
+    assert.equal((await peer.exactly(expected.length)).toString('latin1'), expected);
   });
 
   it('a head sent with `more` leaves together with what follows', async () => {
