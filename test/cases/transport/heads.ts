@@ -268,7 +268,7 @@ export function headCases(wires: Wires): void {
     const idle = await wires.accepted();
     const none = idle.connection.readHead({ maxBytes: 1000, idleTimeout: 0, timeout: 0 });
     idle.connection.endIdle();
-    assert.deepEqual(await within('the end of a wait', none), { kind: 'timeout', received: 0 });
+    assert.deepEqual(await within('the end of a wait', none), { kind: 'timeout', received: 0, took: 0 });
     assert.equal(idle.connection.open, true);
 
     const crossed = await wires.accepted();
