@@ -56,6 +56,7 @@ export const errors = {
   'identity-unavailable': row('proxy', 503, 'The credentials can not be verified at the moment.'),
   'no-cluster': row('proxy', 503, 'The policy routes to a cluster that is not configured.'),
   'no-node': row('proxy', 503, 'No upstream node is available.'),
+  'loop-detected': row('proxy', 508, 'The request has come back: an upstream node leads to this proxy.'),
   'shutting-down': row('proxy', 503, 'The proxy is shutting down.'),
   internal: row('proxy', 500, 'The proxy failed.'),
 

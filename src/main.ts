@@ -17,6 +17,7 @@ import type { PolicySources } from './observe/policy-metrics.ts';
 import type { PolicyService } from './policy/service.ts';
 import type { ProxyOptions } from './proxy/options.ts';
 import { createProxy } from './proxy/proxy.ts';
+import { newPseudonym } from './proxy/via.ts';
 import { catchSignals, type Signals } from './signals.ts';
 import { Cluster } from './upstream/cluster.ts';
 import { logEvents } from './upstream/operator-log.ts';
@@ -100,6 +101,7 @@ async function serve({ config, file, log, signals, parts }: Serving): Promise<Ex
         : undefined,
     backlog: accessLog,
     trust: config.forwarded.trust,
+    pseudonym: newPseudonym(),
     draining: () => front.draining,
     preflight: config.preflight,
     timeouts: config.timeouts,

@@ -32,6 +32,13 @@ export class Fields {
     return undefined;
   }
 
+  /** All values as one list (RFC 9110, section 5.3); undefined where there is none. */
+  joined(key: string): string | undefined {
+    if (this.count(key) < 2) return this.get(key);
+    const values = this.list.filter((field) => field.key === key);
+    return values.map(({ value }) => value).join(', ');
+  }
+
   count(key: string): number {
     let count = 0;
     for (const field of this.list) if (field.key === key) count++;

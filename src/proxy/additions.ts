@@ -63,22 +63,14 @@ export function requestId(head: RequestHead): string {
 }
 
 export function requestAdditions(head: RequestHead, clientAddress: string, id: string, trust: Trust): string {
-  const before = (key: string) => (trust === 'all' ? joined(head, key) : undefined);
+  const before = (key: string) => (trust === 'all' ? head.fields.joined(key) : undefined);
   const path = before('x-forwarded-for');
-  const via = joined(head, 'via');
   return (
     `X-Forwarded-For: ${path === undefined ? '' : `${path}, `}${clientAddress}\r\n` +
     `X-Forwarded-Proto: ${before('x-forwarded-proto') ?? 'http'}\r\n` +
     `X-Forwarded-Host: ${before('x-forwarded-host') ?? head.host}\r\n` +
-    `Via: ${via === undefined ? '' : `${via}, `}${head.version} sluice\r\n` +
     `X-Request-Id: ${id}\r\n`
   );
-}
-
-/** A list field may come in several lines (RFC 9110, section 5.3). */
-function joined(head: RequestHead, key: string): string | undefined {
-  const values = head.fields.list.filter((field) => field.key === key).map((field) => field.value);
-  return values.length === 0 ? undefined : values.join(', ');
 }
 
 export function responseAdditions(id: string, keep: boolean, idleTimeout: number): string {

@@ -30,6 +30,7 @@ import {
 } from './entry.ts';
 import type { ProxyOptions } from './options.ts';
 import { isStreamedBulk } from './streamed-bulk.ts';
+import { viaLine } from './via.ts';
 
 /** How a conversation ended. */
 export type Ended =
@@ -130,10 +131,11 @@ export class Conversation {
 
   #requestText(): string {
     const head = this.#head;
-    const { trust } = this.#options;
+    const { trust, pseudonym } = this.#options;
     const { policy } = this.#allowed;
     const { node } = this.#lease;
-    const ours = requestAdditions(head, this.#client.remoteAddress, this.#exchange.id, trust);
+    const ours =
+      viaLine(head, pseudonym) + requestAdditions(head, this.#client.remoteAddress, this.#exchange.id, trust);
     const added = policy === undefined ? ours : ours + policy.headerLines;
     return forwardRequest(head, {
       drop: policy === undefined ? droppedFromRequests[trust] : droppedWith(trust, policy.droppedFields),

@@ -32,6 +32,8 @@ export interface ProxyOptions {
   /** Of the observer that writes; undefined where none does. */
   readonly backlog?: Backlog | undefined;
   readonly trust: Trust;
+  /** What it is called in Via: a token, another for each process. */
+  readonly pseudonym: string;
   /** While it says true every answer ends its connection. */
   readonly draining: () => boolean;
   readonly preflight: {

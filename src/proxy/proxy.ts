@@ -18,6 +18,7 @@ import { Conversation, type Ended } from './conversation.ts';
 import { type Allowed, departed, enter, free, type Passage, unjudged, type Waiting } from './entry.ts';
 import { Ledger } from './ledger.ts';
 import type { ProxyOptions } from './options.ts';
+import { isLoop } from './via.ts';
 
 /**
  * What becomes of the client's connection after an exchange. `last`: it ends once the answer is delivered. `linger`: the
@@ -148,7 +149,7 @@ export function createProxy(options: ProxyOptions): Proxy {
 
   /** What the policies say of the head. */
   function judge(passage: Passage): After | Promise<After> {
-    if (options.judge === undefined) return forward(passage);
+    if (options.judge === undefined) return admit(passage, unjudged);
     const judgement = options.judge.judge(passage.head, passage.exchange);
     return judgement instanceof Promise
       ? judgement.then((late) => admit(passage, late))
@@ -159,6 +160,10 @@ export function createProxy(options: ProxyOptions): Proxy {
   function admit(passage: Passage, judgement: Judgement): After | Promise<After> {
     const { client, head, exchange } = passage;
     if (judgement.kind === 'refused') return refuse(client, exchange, judgement, unread(head));
+    // Before it takes a place in a queue, where it would wait for itself.
+    if (isLoop(head, options.pseudonym)) {
+      return refuse(client, exchange, refusal(failure('loop-detected')), unread(head));
+    }
     passage.allowed = judgement;
     const entry = enter(head, judgement);
     if (entry.kind === 'refused') return refuse(client, exchange, entry, unread(head));

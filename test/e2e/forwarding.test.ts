@@ -16,7 +16,8 @@ onEachTransport('a forwarded message', (kind) => {
     await client.write(`GET /a%2Fb?q=%20 HTTP/1.1\r\nHost: es.example:9200\r\n${fields}\r\n`);
     const answer = await readWhole(client);
     const exchange = await stand.ended();
-    return { request: origin.received[0]!.head, answer: answer.head, exchange };
+    const { pseudonym } = stand;
+    return { request: origin.received[0]!.head, answer: answer.head, exchange, pseudonym };
   };
 
   it('says for whom, how and through whom, and believes no claim of the client', async () => {
@@ -24,7 +25,7 @@ onEachTransport('a forwarded message', (kind) => {
       'X-Forwarded-For: 6.6.6.6\r\nX-Forwarded-Host: evil\r\nX-Forwarded-Proto: https\r\nForwarded: for=6.6.6.6\r\n' +
       'X-Real-IP: 6.6.6.6\r\nX-Forwarded-Port: 1\r\n';
     for (const fields of ['', claims]) {
-      const { request } = await ask(fields);
+      const { request, pseudonym } = await ask(fields);
       assert.equal(request.line, 'GET /a%2Fb?q=%20 HTTP/1.1');
       assert.deepEqual(
         [
@@ -42,7 +43,7 @@ onEachTransport('a forwarded message', (kind) => {
           '127.0.0.1',
           'http',
           'es.example:9200',
-          '1.1 sluice',
+          `1.1 ${pseudonym}`,
           undefined,
           undefined,
           undefined,
@@ -54,10 +55,10 @@ onEachTransport('a forwarded message', (kind) => {
   it('adds to what proxies before it have said, where these are trusted', async () => {
     const said =
       'X-Forwarded-For: 1.2.3.4\r\nX-Forwarded-For: 10.0.0.1\r\nX-Forwarded-Proto: https\r\nVia: 1.0 a\r\nVia: 1.1 b\r\n';
-    const { request } = await ask(said, 'all');
+    const { request, pseudonym } = await ask(said, 'all');
     assert.deepEqual(
       ['x-forwarded-for', 'x-forwarded-proto', 'x-forwarded-host', 'via'].map((name) => request.field(name)),
-      ['1.2.3.4, 10.0.0.1, 127.0.0.1', 'https', 'es.example:9200', '1.0 a, 1.1 b, 1.1 sluice'],
+      ['1.2.3.4, 10.0.0.1, 127.0.0.1', 'https', 'es.example:9200', `1.0 a, 1.1 b, 1.1 ${pseudonym}`],
     );
   });
 

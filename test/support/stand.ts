@@ -9,6 +9,7 @@ import { createStreamsTransport } from '../../src/net/streams.ts';
 import type { Trust } from '../../src/proxy/additions.ts';
 import type { ProxyOptions } from '../../src/proxy/options.ts';
 import { createProxy, type Proxy as RunningProxy } from '../../src/proxy/proxy.ts';
+import { newPseudonym } from '../../src/proxy/via.ts';
 import { Cluster, type ClusterOptions } from '../../src/upstream/cluster.ts';
 import type { ClusterEvent } from '../../src/upstream/events.ts';
 import type { NodeAddress } from '../../src/upstream/node.ts';
@@ -73,6 +74,8 @@ export function nodeAt(port: number): NodeAddress {
 
 export class Stand {
   readonly port: number;
+  /** Its name in Via. */
+  readonly pseudonym = newPseudonym();
   readonly front: Front;
   readonly proxy: RunningProxy;
   readonly cluster: Cluster;
@@ -117,6 +120,7 @@ export class Stand {
       judge: options.judge,
       observers: [{ ended: (exchange) => this.#ended(exchange, options.onEnded) }],
       trust: options.trust ?? 'none',
+      pseudonym: this.pseudonym,
       draining: () => this.front.draining,
       preflight: { threshold: MIB, timeout: 300, ...preflight },
       timeouts: { head: 2000, idle: 30_000, stall: 10_000, responseHead: 0, linger: 5000, ...timeouts },
