@@ -37,6 +37,7 @@ export const errors = {
   'expectation-failed': row('client', 417, 'The only expectation supported is 100-continue.'),
   'too-many-fields': row('client', 431, 'The request head has too many fields.'),
   'head-too-large': row('client', 431, 'The request head is too large.'),
+  'trailers-too-long': row('client', 431, 'The trailers are longer than limits.trailerBytes.'),
   'method-not-supported': row('client', 501, 'The method is not supported.'),
   'transfer-coding-not-supported': row('client', 501, 'The only transfer coding supported is chunked.'),
   'version-not-supported': row('client', 505, 'Only HTTP/1.0 and HTTP/1.1 are supported.'),
@@ -81,6 +82,11 @@ export const errors = {
   'upstream-head-timeout': row('upstream', 504, 'The upstream node did not answer in time.'),
   'upstream-not-reading': row('upstream', 504, 'The upstream node stopped reading the request body.'),
   'upstream-body-malformed': row('upstream', 502, 'The upstream node sent a malformed response body.'),
+  'upstream-trailers-too-long': row(
+    'upstream',
+    502,
+    'The upstream node sent trailers longer than limits.trailerBytes.',
+  ),
   'upstream-truncated': row('upstream', 502, 'The upstream node closed in the middle of its response.'),
   'upstream-stalled': row('upstream', 504, 'The upstream node stopped sending its response.'),
 } as const satisfies Record<string, ErrorRow>;

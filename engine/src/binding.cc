@@ -231,7 +231,7 @@ class Engine : public Napi::ObjectWrap<Engine>, public Host {
     return Napi::Boolean::New(env_, loop_->send(whole(info[0]), large, more));
   }
 
-  // (source, sink or 0, framing, length, output, stallTimeout, budget) -> true: done already, info[0..1] as in stopRelay
+  // (source, sink or 0, framing, length, output, stallTimeout, budget, maxTrailers) -> true: done already, info[0..1] as in stopRelay
   Napi::Value StartRelay(const Napi::CallbackInfo& info) {
     if (!alive()) return Napi::Boolean::New(env_, false);
     auto relay = std::make_unique<Relay>();
@@ -241,6 +241,7 @@ class Engine : public Napi::ObjectWrap<Engine>, public Host {
     relay->output = static_cast<OutputKind>(small(info[4]));
     relay->stall_timeout = small(info[5]);
     relay->budget = whole(info[6]);
+    relay->decoder.limit_trailers(small(info[7]));
     Relay result;
     const bool done = loop_->relay(whole(info[0]), std::move(relay), result);
     tell(result);

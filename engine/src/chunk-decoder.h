@@ -6,11 +6,11 @@
 //   2. An extension is dropped. Between its `;` and its CRLF are at most 256 bytes, none of them a control
 //      character other than HTAB.
 //   3. After the data of a chunk comes CRLF exactly. Lines end in CRLF: no bare CR, no bare LF.
-//   4. A chunk of size 0 is the last. Trailer lines follow, then an empty line: with their CRLFs at most
-//      8 KiB, at most 100 lines, each a valid field line as in a head (token, colon, no control characters,
-//      no folding).
+//   4. A chunk of size 0 is the last. Trailer lines follow, then an empty line: with their CRLFs at most as
+//      many bytes as the limit says, each a valid field line as in a request's head (token, colon, no control
+//      characters, no folding).
 //   5. Trailers that could change what the head said are dropped (`is_barred_trailer`), the others kept in
-//      order, each as `name: value`: again at most 8 KiB.
+//      order, each as `name: value`: again within the limit.
 #pragma once
 
 #include <cstdint>
@@ -24,8 +24,10 @@ class ChunkDecoder {
  public:
   static constexpr size_t kMaxDigits = 13;
   static constexpr size_t kMaxExtension = 256;
-  static constexpr size_t kMaxTrailer = 8192;
-  static constexpr size_t kMaxTrailerLines = 100;
+  static constexpr size_t kStandardTrailers = 8192;
+
+  // Bytes of trailers, before the first of them comes.
+  void limit_trailers(size_t bytes) { max_trailers_ = bytes; }
 
   // Consumes framing up to the first byte of chunk data, the end of the body, or an error; returns how many
   // bytes of [bytes, bytes + length) it took.
@@ -43,7 +45,9 @@ class ChunkDecoder {
 
   bool in_data() const { return state_ == State::Data; }
   bool done() const { return state_ == State::Done; }
-  bool malformed() const { return state_ == State::Malformed; }
+  // Nothing can follow: it breaks a rule, or its trailers are longer than the limit.
+  bool malformed() const { return state_ == State::Malformed || too_long(); }
+  bool too_long() const { return state_ == State::TooLong; }
   // Bytes of the current chunk still to come.
   uint64_t remaining() const { return remaining_; }
   // Size of the current chunk or, between two, of the last one: senders repeat their sizes.
@@ -67,7 +71,8 @@ class ChunkDecoder {
     LineLf,
     EndLf,
     Done,
-    Malformed
+    Malformed,
+    TooLong
   };
 
   static int hex(char c) {
@@ -133,15 +138,18 @@ class ChunkDecoder {
       case State::Line:
         if (c == '\r') {
           state_ = State::LineLf;
-        } else if (is_control(c) || ++trailer_bytes_ + 2 > kMaxTrailer) {
+        } else if (is_control(c)) {
           fail();
+        } else if (++trailer_bytes_ + 2 > max_trailers_) {
+          state_ = State::TooLong;
         } else {
           field_ += c;
         }
         return;
       case State::LineLf:
         if (c != '\n' || !end_line()) return fail();
-        state_ = State::LineFirst;
+        // A space put behind each colon makes them longer than they came.
+        state_ = trailer_.size() > max_trailers_ ? State::TooLong : State::LineFirst;
         return;
       case State::EndLf:
         if (c != '\n') return fail();
@@ -150,6 +158,7 @@ class ChunkDecoder {
       case State::Data:
       case State::Done:
       case State::Malformed:
+      case State::TooLong:
         return;
     }
   }
@@ -157,10 +166,9 @@ class ChunkDecoder {
   // Judges the trailer line just read: keeps it, drops it, or says that it is no field line.
   bool end_line() {
     trailer_bytes_ += 2;
-    const bool sound = ++trailer_lines_ <= kMaxTrailerLines && pass_trailer(field_, trailer_);
+    const bool sound = pass_trailer(field_, trailer_);
     field_.clear();
-    // A space put behind each colon makes them longer than they came.
-    return sound && trailer_.size() <= kMaxTrailer;
+    return sound;
   }
 
   State state_ = State::SizeFirst;
@@ -171,7 +179,7 @@ class ChunkDecoder {
   size_t line_ = 0;
   size_t framing_ = 6;
   size_t trailer_bytes_ = 0;
-  size_t trailer_lines_ = 0;
+  size_t max_trailers_ = kStandardTrailers;
   // The trailer line being read; those kept.
   std::string field_;
   std::string trailer_;

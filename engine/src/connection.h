@@ -21,7 +21,8 @@ enum class FramingKind : uint8_t { Length, Chunked, UntilClose };
 enum class OutputKind : uint8_t { Same, Decoded, Kept };
 
 enum class RelayEndKind : uint8_t {
-  Complete, SourceEnd, SourceReset, SourceLost, SourceMalformed, SourceStalled, SinkReset, SinkLost, SinkStalled, Stopped
+  Complete, SourceEnd, SourceReset, SourceLost, SourceMalformed, SourceTrailersTooLong, SourceStalled,
+  SinkReset, SinkLost, SinkStalled, Stopped
 };
 enum class EndKind : uint8_t { End, Reset, Lost, Timeout };
 enum class GoneKind : uint8_t { End, Reset, Lost, Data };

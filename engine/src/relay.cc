@@ -26,6 +26,10 @@ constexpr size_t kLeftover = 8 << 10;
 // Without a pipe: what the sink does not accept of it stays in memory.
 constexpr size_t kCopy = 8 << 10;
 
+RelayEndKind fault_of(const ChunkDecoder& decoder) {
+  return decoder.too_long() ? RelayEndKind::SourceTrailersTooLong : RelayEndKind::SourceMalformed;
+}
+
 std::string_view size_line(uint64_t size, char (&text)[20]) {
   char* end = std::to_chars(text, text + 16, size, 16).ptr;
   *end++ = '\r';
@@ -350,7 +354,7 @@ Loop::Share Loop::pump_chunked(Connection& source, Connection& sink, size_t& quo
       if (source.input.empty()) std::string().swap(source.input);
       quota -= std::min(quota, taken);
     }
-    if (relay.decoder.malformed()) return end_relay(source, RelayEndKind::SourceMalformed);
+    if (relay.decoder.malformed()) return end_relay(source, fault_of(relay.decoder));
     if (relay.decoder.done()) return finish_chunked(source, sink);
     if (!sink.output.empty() && (!sink.writable || !flush(sink, source.readable))) return Share::Blocked;
     if (relay.decoder.in_data() && relay.budget == 0) return starve(source);
@@ -530,7 +534,7 @@ Loop::Share Loop::pump_discard(Connection& source, size_t& quota) {
     if (chunked && !source.input.empty() && !relay.decoder.in_data()) {
       source.input.erase(0, relay.decoder.consume(source.input.data(), source.input.size()));
     }
-    if (chunked && relay.decoder.malformed()) return end_relay(source, RelayEndKind::SourceMalformed);
+    if (chunked && relay.decoder.malformed()) return end_relay(source, fault_of(relay.decoder));
     const uint64_t rest = chunked ? (relay.decoder.in_data() ? relay.decoder.remaining() : 0)
                           : relay.framing == FramingKind::Length ? relay.remaining : UINT64_MAX;
     if (chunked ? relay.decoder.done() : rest == 0) return end_relay(source, RelayEndKind::Complete);

@@ -144,6 +144,8 @@ export interface Config {
     readonly targetBytes: number;
     readonly responseHeadBytes: number;
     readonly responseHeadFields: number;
+    /** Of a chunked body, either way. */
+    readonly trailerBytes: number;
     readonly lingerBytes: number;
     /** Nodes tried for one request, the first included. */
     readonly attempts: number;

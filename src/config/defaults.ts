@@ -41,6 +41,7 @@ export const defaults = {
     // fields, Go 10 MiB, Java's none): which is the narrowest is not for a proxy to decide.
     responseHeadBytes: '512KiB',
     responseHeadFields: 2000,
+    trailerBytes: '8KiB',
     lingerBytes: '256MiB',
     attempts: 3,
   },

@@ -88,6 +88,7 @@ test('every setting has a default but the nodes', () => {
       targetBytes: 4096,
       responseHeadBytes: 524_288,
       responseHeadFields: 2000,
+      trailerBytes: 8192,
       lingerBytes: 2 ** 28,
       attempts: 3,
     },

@@ -200,6 +200,9 @@ const limits = z.strictObject({
   responseHeadFields: count({ min: 16, max: 10_000 })
     .prefault(defaults.limits.responseHeadFields)
     .describe('Most fields of a response head, Warning lines of deprecations among them; 502 above it'),
+  trailerBytes: size({ min: 256, max: 2 ** 16 })
+    .prefault(defaults.limits.trailerBytes)
+    .describe('Longest trailers of a chunked body: 431 above it, and an answer is cut'),
   lingerBytes: size({ min: 0, max: Number.MAX_SAFE_INTEGER })
     .prefault(defaults.limits.lingerBytes)
     .describe('After an early answer, at most so much of the request is read and thrown away'),

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { chunkedBodies, spoiled } from '../../test/support/generated-heads.ts';
-import { ChunkedDecoder, chunkHeader, lastChunk, maxExtension, maxTrailers } from './chunked.ts';
+import { ChunkedDecoder, chunkHeader, lastChunk, maxExtension, standardTrailers } from './chunked.ts';
 
 interface Decoded {
   readonly data: string;
@@ -22,7 +22,9 @@ function decode(text: string, cuts: readonly number[] = []): Decoded {
     for (let at = 0; ; ) {
       const step = decoder.next(bytes, at, bytes.length);
       if (step.kind === 'end') return { data, trailers: decoder.trailers, end: start + step.at };
-      if (step.kind === 'malformed') return { data, trailers: decoder.trailers, end: step.detail };
+      if (step.kind === 'malformed' || step.kind === 'too-long') {
+        return { data, trailers: decoder.trailers, end: step.detail };
+      }
       if (step.kind === 'more') break;
       data += bytes.toString('latin1', step.start, step.end);
       at = step.end;
@@ -109,9 +111,8 @@ describe('a malformed chunked body is refused', () => {
     'a blank before a colon in a trailer': '0\r\nX : a\r\n\r\n',
     'a folded trailer': '0\r\nX: a\r\n b\r\n\r\n',
     'a control character in a trailer': '0\r\nX: \x1b\r\n\r\n',
-    'trailers that are too long': `0\r\nX: ${'a'.repeat(maxTrailers)}\r\n\r\n`,
-    'trailers that are too long once they are canonical': `0\r\nX:${'a'.repeat(maxTrailers - 4)}\r\n\r\n`,
-    'too many trailers': `0\r\n${'X: a\r\n'.repeat(101)}\r\n`,
+    'trailers that are too long': `0\r\nX: ${'a'.repeat(standardTrailers)}\r\n\r\n`,
+    'trailers that are too long once they are canonical': `0\r\nX:${'a'.repeat(standardTrailers - 4)}\r\n\r\n`,
   };
   for (const [name, text] of Object.entries(rows)) {
     test(name, () => {
@@ -129,8 +130,25 @@ test('the largest size of 13 digits is exact', () => {
 
 test('an extension and trailers of exactly the limit are accepted', () => {
   assert.equal(decode(`1;${'a'.repeat(maxExtension)}\r\nx\r\n0\r\n\r\n`).data, 'x');
-  const trailer = `X: ${'a'.repeat(maxTrailers - 5)}\r\n`;
+  const trailer = `X: ${'a'.repeat(standardTrailers - 5)}\r\n`;
   assert.equal(decode(`0\r\n${trailer}\r\n`).trailers, trailer);
+});
+
+test('trailers that are too long are told from malformed ones, by the limit that the decoder is made for', () => {
+  const kindOf = (text: string, limit: number) => {
+    const bytes = Buffer.from(text, 'latin1');
+    return new ChunkedDecoder(limit).next(bytes, 0, bytes.length).kind;
+  };
+  for (const [text, kind] of [
+    [`0\r\n${'X: a\r\n'.repeat(58)}\r\n`, 'end'],
+    [`0\r\n${'X: a\r\n'.repeat(59)}\r\n`, 'too-long'],
+    [`0\r\n${'X:a\r\n'.repeat(70)}\r\n`, 'too-long'],
+    [`0\r\nX: ${'a'.repeat(300)}`, 'more'],
+    [`0\r\nX: ${'a'.repeat(400)}`, 'too-long'],
+    ['0\r\n: a\r\n\r\n', 'malformed'],
+  ] as const) {
+    assert.equal(kindOf(text, 350), kind, text);
+  }
 });
 
 test('trailers that mean something only in a head are dropped, also with _ for -', () => {

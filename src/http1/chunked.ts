@@ -6,9 +6,9 @@
  * 2. An extension is dropped. Between its `;` and its CRLF are at most 256 bytes, none of them a control
  *    character other than HTAB.
  * 3. After the data of a chunk comes CRLF exactly. Lines end in CRLF: no bare CR, no bare LF.
- * 4. A chunk of size 0 is the last. Trailer lines follow, then an empty line: with their CRLFs at most 8 KiB,
- *    at most 100 lines, each a valid field line as in a request's head (token, colon, no control characters, no
- *    folding).
+ * 4. A chunk of size 0 is the last. Trailer lines follow, then an empty line: with their CRLFs at most as many bytes
+ *    as the decoder is made for, each a valid field line as in a request's head (token, colon, no control
+ *    characters, no folding).
  * 5. Trailers that could change what the head said are dropped (`isBarredTrailer`), the others kept in order.
  *
  * All else is malformed: the connection can't be used any further.
@@ -19,8 +19,8 @@ import { CR, is, LF, SEMICOLON, VALUE } from './octets.ts';
 
 export const maxSizeDigits = 13;
 export const maxExtension = 256;
-export const maxTrailers = 8192;
-export const maxTrailerLines = 100;
+/** Bytes of trailers, unless a decoder is made for more or less. */
+export const standardTrailers = 8192;
 
 export type ChunkStep =
   /** `buffer[start..end)` is body; go on at `end`. */
@@ -29,7 +29,9 @@ export type ChunkStep =
   | { readonly kind: 'more' }
   /** The body has ended; from `at` on the bytes belong to the next message. */
   | { readonly kind: 'end'; readonly at: number }
-  | { readonly kind: 'malformed'; readonly detail: string };
+  | { readonly kind: 'malformed'; readonly detail: string }
+  /** More bytes of trailers than the decoder is made for. */
+  | { readonly kind: 'too-long'; readonly detail: string };
 
 /** What the next byte is part of. */
 type State =
@@ -45,11 +47,15 @@ type State =
   | 'last-lf'
   | 'ended';
 
-const tooLong = 'trailers that are too long';
+const tooLong = { kind: 'too-long', detail: 'trailers that are too long' } as const;
+/** What is wrong with a byte: how it is malformed, or that it is one too many. */
+type Fault = string | typeof tooLong;
+
 const more: ChunkStep = { kind: 'more' };
 
 /** Decodes one body. Nothing is copied: data comes out as spans of the buffers that go in. */
 export class ChunkedDecoder {
+  readonly #maxTrailers: number;
   #state: State = 'size';
   /** Of the chunk whose size line is being read, or was read last. */
   #size = 0;
@@ -59,6 +65,11 @@ export class ChunkedDecoder {
   #extension = 0;
   #trailers = '';
   #fault: ChunkStep | undefined;
+
+  /** Longer trailers, in bytes, are refused: as they come, and as they go on. */
+  constructor(maxTrailers = standardTrailers) {
+    this.#maxTrailers = maxTrailers;
+  }
 
   /** After `end`: the trailers kept, as canonical lines each with its CRLF. */
   get trailers(): string {
@@ -87,9 +98,9 @@ export class ChunkedDecoder {
         if (this.#left === 0) this.#state = 'data-cr';
         return { kind: 'data', start: at, end: dataEnd };
       }
-      const detail = this.#frame(buffer, at);
-      if (detail !== undefined) {
-        this.#fault = { kind: 'malformed', detail };
+      const fault = this.#frame(buffer, at);
+      if (fault !== undefined) {
+        this.#fault = typeof fault === 'string' ? { kind: 'malformed', detail: fault } : fault;
         return this.#fault;
       }
       at++;
@@ -98,7 +109,7 @@ export class ChunkedDecoder {
   }
 
   /** Takes one byte that is not data. Returns what is wrong with it. */
-  #frame(buffer: Buffer, at: number): string | undefined {
+  #frame(buffer: Buffer, at: number): Fault | undefined {
     const octet = buffer[at] ?? 0;
     switch (this.#state) {
       case 'size':
@@ -147,24 +158,24 @@ export class ChunkedDecoder {
     return this.#turn('extension');
   }
 
-  #trailer(octet: number): string | undefined {
+  #trailer(octet: number): Fault | undefined {
     if (octet === CR) return this.#turn('trailer-lf');
     if (octet === LF) return 'a bare LF in a trailer';
     this.#trailers += String.fromCharCode(octet);
-    return this.#trailers.length + 2 > maxTrailers ? tooLong : this.#turn('trailer');
+    return this.#trailers.length + 2 > this.#maxTrailers ? tooLong : this.#turn('trailer');
   }
 
-  #end(): string | undefined {
+  #end(): Fault | undefined {
     const section = Buffer.from(`\r\n${this.#trailers}\r\n`, 'latin1');
     const head = headBytes(section, 0, section.length);
-    const fields = head === undefined ? undefined : parseFields(head, 2, maxTrailerLines, 'client');
+    const fields = head === undefined ? undefined : parseFields(head, 2, section.length, 'client');
     if (fields === undefined || 'code' in fields) return `a malformed trailer, ${fields?.detail}`;
     this.#trailers = fields.list
       .filter(({ key }) => !isBarredTrailer(key))
       .map(({ name, value }) => `${name}: ${value}\r\n`)
       .join('');
     // A space put behind each colon can push them over the limit, which others have made room for.
-    return this.#trailers.length > maxTrailers ? tooLong : this.#turn('ended');
+    return this.#trailers.length > this.#maxTrailers ? tooLong : this.#turn('ended');
   }
 }
 

@@ -1,5 +1,5 @@
 /** How a body is framed where it is read, and how it is written on: the part of a copying relay without sockets. */
-import { ChunkedDecoder, chunkHeader, lastChunk, maxSizeDigits, maxTrailers } from '../http1/chunked.ts';
+import { ChunkedDecoder, chunkHeader, lastChunk, maxSizeDigits } from '../http1/chunked.ts';
 import type { Framing } from '../http1/framing.ts';
 import { BLOCK } from './bytes.ts';
 import type { BodyOutput } from './contract.ts';
@@ -22,11 +22,12 @@ export interface BodyCoding {
   readonly most: number;
   /** True where the end of the source is the end of the body. */
   readonly untilClose: boolean;
-  /** Takes at most BLOCK bytes; undefined when they are malformed. */
-  take(bytes: Buffer): Piece | undefined;
+  /** Takes at most BLOCK bytes; or says why it can't. */
+  take(bytes: Buffer): Piece | 'malformed' | 'too-long';
 }
 
-export function bodyCoding(framing: Framing, output: BodyOutput): BodyCoding {
+/** `maxTrailers` is in bytes. */
+export function bodyCoding(framing: Framing, output: BodyOutput, maxTrailers: number): BodyCoding {
   switch (framing.kind) {
     case 'none':
       return new PlainCoding(0);
@@ -35,7 +36,7 @@ export function bodyCoding(framing: Framing, output: BodyOutput): BodyCoding {
     case 'until-close':
       return new PlainCoding(undefined);
     case 'chunked':
-      return output === 'kept' ? new KeptChunks() : new ChunkedCoding(output);
+      return output === 'kept' ? new KeptChunks(maxTrailers) : new ChunkedCoding(output, maxTrailers);
   }
 }
 
@@ -73,12 +74,13 @@ const HEADER = chunkHeader(BLOCK).length;
 class ChunkedCoding implements BodyCoding {
   readonly untilClose = false;
   readonly most = Number.POSITIVE_INFINITY;
-  readonly #decoder = new ChunkedDecoder();
+  readonly #decoder: ChunkedDecoder;
   readonly #output: Rechunked;
-  readonly #out = Buffer.allocUnsafeSlow(HEADER + BLOCK + 2 + lastChunk().length + maxTrailers);
+  readonly #out = Buffer.allocUnsafeSlow(HEADER + BLOCK + 2);
   done = false;
 
-  constructor(output: Rechunked) {
+  constructor(output: Rechunked, maxTrailers: number) {
+    this.#decoder = new ChunkedDecoder(maxTrailers);
     this.#output = output;
   }
 
@@ -86,12 +88,12 @@ class ChunkedCoding implements BodyCoding {
     return this.#decoder.inData;
   }
 
-  take(bytes: Buffer): Piece | undefined {
+  take(bytes: Buffer): Piece | 'malformed' | 'too-long' {
     let end = HEADER;
     let used = 0;
     for (;;) {
       const step = this.#decoder.next(bytes, used, bytes.length);
-      if (step.kind === 'malformed') return undefined;
+      if (step.kind === 'malformed' || step.kind === 'too-long') return step.kind;
       if (step.kind === 'data') {
         end += bytes.copy(this.#out, end, step.start, step.end);
         used = step.end;
@@ -114,8 +116,8 @@ class ChunkedCoding implements BodyCoding {
       this.#out.write(header, start, 'latin1');
       end += this.#out.write('\r\n', end, 'latin1');
     }
-    if (this.done) end += this.#out.write(lastChunk(this.#decoder.trailers), end, 'latin1');
-    return { out: this.#out.subarray(start, end), body, used };
+    const out = this.#out.subarray(start, end);
+    return { out: this.done ? withEnd(out, this.#decoder.trailers) : out, body, used };
   }
 }
 
@@ -126,34 +128,38 @@ const LONGEST_HEADER = maxSizeDigits + 2;
 class KeptChunks implements BodyCoding {
   readonly untilClose = false;
   readonly most = Number.POSITIVE_INFINITY;
-  readonly #decoder = new ChunkedDecoder();
+  readonly #decoder: ChunkedDecoder;
   /** Never longer than the block it came in, but for a size line and a CRLF, each of which may come in two blocks. */
-  readonly #out = Buffer.allocUnsafeSlow(LONGEST_HEADER + BLOCK + 2 + lastChunk().length + maxTrailers);
+  readonly #out = Buffer.allocUnsafeSlow(LONGEST_HEADER + BLOCK + 2);
   /** The size line of the chunk being read has been written. */
   #open = false;
   done = false;
+
+  constructor(maxTrailers: number) {
+    this.#decoder = new ChunkedDecoder(maxTrailers);
+  }
 
   get atData(): boolean {
     return this.#decoder.inData;
   }
 
-  take(bytes: Buffer): Piece | undefined {
+  take(bytes: Buffer): Piece | 'malformed' | 'too-long' {
     const decoder = this.#decoder;
     let end = 0;
     let used = 0;
     let body = 0;
     for (;;) {
       const step = decoder.next(bytes, used, bytes.length);
-      if (step.kind === 'malformed') return undefined;
+      if (step.kind === 'malformed' || step.kind === 'too-long') return step.kind;
       if (!this.#open && (step.kind === 'data' || decoder.inData)) {
         end += this.#out.write(chunkHeader(decoder.size), end, 'latin1');
         this.#open = true;
       }
       if (step.kind !== 'data') {
         this.done = step.kind === 'end';
-        if (this.done) end += this.#out.write(lastChunk(decoder.trailers), end, 'latin1');
+        const out = this.#out.subarray(0, end);
         return {
-          out: this.#out.subarray(0, end),
+          out: this.done ? withEnd(out, decoder.trailers) : out,
           body,
           used: step.kind === 'end' ? step.at : bytes.length,
         };
@@ -167,4 +173,9 @@ class KeptChunks implements BodyCoding {
       }
     }
   }
+}
+
+/** A copy, once for a body, so that no relay keeps room for the longest trailers. */
+function withEnd(out: Uint8Array, trailers: string): Uint8Array {
+  return Buffer.concat([out, Buffer.from(lastChunk(trailers), 'latin1')]);
 }

@@ -115,6 +115,8 @@ export interface RelayOptions {
   readonly framing: Framing;
   /** How it is delimited for the sink. Default: `same`. */
   readonly output?: BodyOutput;
+  /** Bytes of a chunked body's trailers; more end the relay. Default: 8 KiB. */
+  readonly maxTrailers?: number;
   /** No byte moved for so long ends the relay; time spent without budget does not count. 0 is for ever. */
   readonly stallTimeout: number;
   /** Body bytes it may move before it waits for `grant`. Default: no bound. */
@@ -136,6 +138,8 @@ export type RelayEndKind =
   | 'source-reset'
   | 'source-lost'
   | 'source-malformed'
+  /** More trailers than `maxTrailers`. */
+  | 'source-trailers-too-long'
   | 'source-stalled'
   | 'sink-reset'
   | 'sink-lost'

@@ -2,6 +2,7 @@
  * The relay that copies, over any two connections that offer bytes: one block is read, then written, then the
  * next. So it holds one block at most, and the slower side sets the pace.
  */
+import { standardTrailers } from '../http1/chunked.ts';
 import type { Framing } from '../http1/framing.ts';
 import { type BodyCoding, bodyCoding } from './body-coding.ts';
 import { BLOCK, type ByteConnection } from './bytes.ts';
@@ -58,7 +59,11 @@ class CopyRelay implements Relay {
     this.#source = source;
     this.#sink = sink;
     this.#meter = meter;
-    this.#coding = bodyCoding(options.framing, options.output ?? 'same');
+    this.#coding = bodyCoding(
+      options.framing,
+      options.output ?? 'same',
+      options.maxTrailers ?? standardTrailers,
+    );
     this.#budget = options.budget ?? Number.POSITIVE_INFINITY;
     this.#onBudget = options.onBudget;
     const { promise, resolve } = Promise.withResolvers<RelayEnd>();
@@ -102,8 +107,8 @@ class CopyRelay implements Relay {
       return;
     }
     const piece = this.#coding.take(next.bytes);
-    if (!piece) {
-      this.#end('source-malformed');
+    if (typeof piece === 'string') {
+      this.#end(piece === 'malformed' ? 'source-malformed' : 'source-trailers-too-long');
       return;
     }
     if (piece.used < next.bytes.length) this.#source.unread(next.bytes.subarray(piece.used));

@@ -5,6 +5,7 @@
 import { createRequire } from 'node:module';
 import { resolve } from 'node:path';
 import { getSystemErrorName } from 'node:util';
+import { standardTrailers } from '../http1/chunked.ts';
 import { type ByteConnection, isByteConnection, type ReadResult } from './bytes.ts';
 import { connectFailure } from './connect-failure.ts';
 import type {
@@ -61,6 +62,7 @@ interface Engine {
     output: number,
     stall: number,
     budget: number,
+    maxTrailers: number,
   ): boolean;
   grant(source: number, bytes: number): void;
   stopRelay(source: number): void;
@@ -106,6 +108,7 @@ const relayEndKinds: readonly RelayEndKind[] = [
   'source-reset',
   'source-lost',
   'source-malformed',
+  'source-trailers-too-long',
   'source-stalled',
   'sink-reset',
   'sink-lost',
@@ -334,7 +337,8 @@ class EngineConnection implements ByteConnection {
   }
 
   #startRelay(sink: EngineConnection | null, options: RelayOptions): EngineRelay {
-    const { framing, output = 'same', stallTimeout, budget = Number.POSITIVE_INFINITY, onBudget } = options;
+    const { framing, output = 'same', stallTimeout, onBudget } = options;
+    const { budget = Number.POSITIVE_INFINITY, maxTrailers = standardTrailers } = options;
     const relay = new EngineRelay(this, sink, onBudget);
     if (!this.open || (sink && !sink.open)) {
       relay.ended('stopped', 0, 0);
@@ -343,7 +347,8 @@ class EngineConnection implements ByteConnection {
     const { engine, info } = this.owner;
     const length = framing.kind === 'length' ? framing.length : 0;
     const kind = framings[framing.kind];
-    if (engine.relay(this.id, sink?.id ?? 0, kind, length, outputs[output], stallTimeout, budget)) {
+    const to = sink?.id ?? 0;
+    if (engine.relay(this.id, to, kind, length, outputs[output], stallTimeout, budget, maxTrailers)) {
       relay.ended('complete', info[0] ?? 0, info[1] ?? 0);
       return relay;
     }

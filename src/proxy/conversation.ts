@@ -147,12 +147,13 @@ export class Conversation {
 
   #startUpload(): void {
     const { framing } = this.#head;
-    const stallTimeout = this.#options.timeouts.stall;
+    const { stall: stallTimeout } = this.#options.timeouts;
+    const { trailerBytes: maxTrailers } = this.#options.limits;
     const allowance = requestAllowance(this.#allowed, framing);
     this.#upload = moveBody(
       this.#client,
       this.#server,
-      { framing, output: this.#chunks, stallTimeout, allowance },
+      { framing, output: this.#chunks, stallTimeout, maxTrailers, allowance },
       this.#exchange.request,
     );
     this.#upload.done.then((end) => {
@@ -334,9 +335,10 @@ export class Conversation {
 
   #download(answer: ResponseHead, output: BodyOutput): Promise<RelayEndKind> {
     const { framing } = answer;
-    const stallTimeout = this.#options.timeouts.stall;
+    const { stall: stallTimeout } = this.#options.timeouts;
+    const { trailerBytes: maxTrailers } = this.#options.limits;
     const allowance = responseAllowance(this.#allowed, framing);
-    const how = { framing, output, stallTimeout, allowance };
+    const how = { framing, output, stallTimeout, maxTrailers, allowance };
     return moveBody(this.#server, this.#client, how, this.#exchange.response).done;
   }
 

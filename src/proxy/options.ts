@@ -56,6 +56,8 @@ export interface ProxyOptions {
     readonly targetBytes: number;
     readonly responseHeadBytes: number;
     readonly responseHeadFields: number;
+    /** Of a chunked body, either way. */
+    readonly trailerBytes: number;
     readonly lingerBytes: number;
     /** Nodes tried for one request, the first included. */
     readonly attempts: number;

@@ -11,6 +11,7 @@ const meanings: Record<RelayEndKind, readonly [string, string]> = {
   'source-reset': ['client-gone', 'upstream-truncated'],
   'source-lost': ['client-lost', 'upstream-truncated'],
   'source-malformed': ['chunk-malformed', 'upstream-body-malformed'],
+  'source-trailers-too-long': ['trailers-too-long', 'upstream-trailers-too-long'],
   'source-stalled': ['body-stalled', 'upstream-stalled'],
   'sink-reset': ['none', 'client-gone'],
   'sink-lost': ['none', 'client-lost'],

@@ -9,6 +9,8 @@ export interface BodyOptions {
   readonly output: BodyOutput;
   /** Milliseconds without a byte; 0 is for ever. */
   readonly stallTimeout: number;
+  /** Bytes of a chunked body's trailers. */
+  readonly maxTrailers: number;
   /** What it may move, and who is asked for more; undefined is no bound. */
   readonly allowance?: Allowance | undefined;
 }
@@ -59,6 +61,8 @@ export function requestBodyFailure(end: RelayEndKind): Failure | undefined {
       );
     case 'source-malformed':
       return failure('chunk-malformed');
+    case 'source-trailers-too-long':
+      return failure('trailers-too-long');
     case 'source-stalled':
       return failure('body-stalled');
     case 'sink-stalled':
@@ -84,6 +88,8 @@ export function responseBodyFailure(end: RelayEndKind): Failure | undefined {
       return failure('upstream-truncated', "the upstream node's host stopped acknowledging");
     case 'source-malformed':
       return failure('upstream-body-malformed');
+    case 'source-trailers-too-long':
+      return failure('upstream-trailers-too-long');
     case 'source-stalled':
       return failure('upstream-stalled');
     case 'sink-reset':

@@ -319,6 +319,28 @@ onEachTransport('a message', (kind) => {
     }
   });
 
+  it('trailers over their limit are told as such: 431 to a request, and an answer is cut', async () => {
+    const head = 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n';
+    const long = chunked(Buffer.from('hello'), 5, `X-Sum: ${'y'.repeat(600)}\r\n`).toString('latin1');
+    await using origin = await saying(head + long);
+    const preflight = { threshold: Number.POSITIVE_INFINITY };
+    for (const [trailerBytes, up, down] of [
+      [512, 'trailers-too-long', 'upstream-trailers-too-long'],
+      [1024, undefined, undefined],
+    ] as const) {
+      const limits = { trailerBytes };
+      await using stand = await Stand.open(kind, { nodes: [origin.port], limits, preflight });
+      const client = await stand.client();
+      await client.write(get);
+      assert.equal((await readAnswer(client)).kind === 'whole', down === undefined);
+      assert.equal((await stand.ended()).failure?.code, down);
+      const other = await stand.client();
+      await other.write(`POST / HTTP/1.1\r\nHost: es\r\nTransfer-Encoding: chunked\r\n\r\n${long}`);
+      assert.equal((await readHead(other))?.status, up === undefined ? 200 : 431);
+      assert.equal((await stand.ended()).failure?.code, up);
+    }
+  });
+
   it('a space before a colon and a folded line in an answer are mended, and the bulk is not sent again', async () => {
     await using origin = await saying(
       'HTTP/1.1 200 OK\r\nX-Took : 5\r\nX-Long: a\r\n b\r\nContent-Length: 5\r\n\r\nhello',

@@ -1,6 +1,6 @@
 // The engine's chunk decoder on a command line. Reads cases on stdin, each a length (4 bytes, little-endian)
 // and as many bytes, which are shown to the decoder whole. For each it writes the verdict (1 byte: `.` ended,
-// `+` more must come, `!` malformed), the bytes consumed (4 bytes), and the data and the trailers, each with
+// `+` more must come, `!` malformed, `>` trailers too long), the bytes consumed (4 bytes), and the data and the trailers, each with
 // its length (4 bytes) before it.
 #include "decode-body.h"
 

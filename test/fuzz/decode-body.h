@@ -11,7 +11,7 @@ namespace fuzz {
 
 struct Body {
   // Whether more must come, the body has ended, or it is refused.
-  enum Kind : char { More = '+', Done = '.', Malformed = '!' } kind = More;
+  enum Kind : char { More = '+', Done = '.', Malformed = '!', TooLong = '>' } kind = More;
   // Up to the end of the body, once it is done.
   size_t consumed = 0;
   std::string data;
@@ -39,7 +39,10 @@ inline Body decode_body(const Pieces& pieces) {
     }
     body.consumed += at;
   }
-  body.kind = decoder.done() ? Body::Done : decoder.malformed() ? Body::Malformed : Body::More;
+  body.kind = decoder.done()        ? Body::Done
+              : decoder.too_long()  ? Body::TooLong
+              : decoder.malformed() ? Body::Malformed
+                                    : Body::More;
   if (decoder.done()) body.trailer = decoder.trailer();
   return body;
 }

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { ChunkedDecoder } from '../../src/http1/chunked.ts';
 
 export interface Decoded {
-  readonly kind: 'more' | 'ended' | 'malformed';
+  readonly kind: 'more' | 'ended' | 'malformed' | 'too-long';
   /** Bytes up to the end of the body; undefined unless it has ended. */
   readonly length: number | undefined;
   /** Latin1, as are the trailers. */
@@ -19,6 +19,7 @@ const verdicts = new Map<string, Decoded['kind']>([
   ['+', 'more'],
   ['.', 'ended'],
   ['!', 'malformed'],
+  ['>', 'too-long'],
 ]);
 
 /** The engine's decoder, built as a program for as long as this process runs; undefined where there is no g++. */
@@ -75,7 +76,9 @@ export function decodeHere(body: Buffer, pieceLength = body.length): Decoded {
     const piece = Buffer.from(body.subarray(start, start + pieceLength));
     for (let at = 0; ; ) {
       const step = decoder.next(piece, at, piece.length);
-      if (step.kind === 'malformed') return { kind: step.kind, length: undefined, data, trailers: '' };
+      if (step.kind === 'malformed' || step.kind === 'too-long') {
+        return { kind: step.kind, length: undefined, data, trailers: '' };
+      }
       if (step.kind === 'end') {
         return { kind: 'ended', length: start + step.at, data, trailers: decoder.trailers };
       }
@@ -87,17 +90,20 @@ export function decodeHere(body: Buffer, pieceLength = body.length): Decoded {
   return { kind: 'more', length: undefined, data, trailers: '' };
 }
 
+const isRefused = ({ kind }: Decoded): boolean => kind === 'malformed' || kind === 'too-long';
+
 /**
  * What the two differ in; undefined when they agree. The engine judges each trailer line as it ends, the other all
- * of them at the end: so of a body that was cut off one may know already what the other will find out.
+ * of them at the end: so of a body that was cut off one may know already what the other will find out, and of two
+ * faults each may meet another first.
  */
 export function difference(body: Buffer, native: Decoded): string | undefined {
   const here = decodeHere(body);
   const agreed =
     here.kind === native.kind ||
-    (native.kind === 'malformed' &&
-      here.kind === 'more' &&
-      decodeHere(Buffer.concat([body, Buffer.from('\r\n\r\n')])).kind === 'malformed');
+    (isRefused(native) &&
+      (isRefused(here) ||
+        (here.kind === 'more' && isRefused(decodeHere(Buffer.concat([body, Buffer.from('\r\n\r\n')]))))));
   if (!agreed) return `the engine says ${native.kind}, src/http1 says ${here.kind}`;
   if (here.data !== native.data) return 'the data differ';
   if (here.length !== native.length) return `the ends differ: ${native.length} and ${here.length}`;

@@ -130,6 +130,7 @@ export class Stand {
         targetBytes: 4096,
         responseHeadBytes: 512 * 1024,
         responseHeadFields: 2000,
+        trailerBytes: 8192,
         lingerBytes: 256 * MIB,
         attempts: 3,
         ...limits,
