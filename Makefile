@@ -30,7 +30,7 @@ demo: setup engine build ## Stream a real 100 MB bulk up and 100 MB down through
 	@./sluice demo
 
 test: setup engine build ## All tests that need nothing but this checkout
-	@$(NODE) --test --test-timeout=120000 --test-concurrency=2 $(TESTS)
+	@$(NODE) --test --test-timeout=300000 --test-concurrency=2 $(TESTS)
 
 check: setup ## Format, lint, types, the dependency rule
 	@node_modules/.bin/biome ci --error-on-warnings .

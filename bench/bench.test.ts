@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { patience } from '../test/support/deadline.ts';
 import { hold, load, type Origin, startOrigin } from './measure/generators.ts';
 import { barChart, threeDigits } from './plot.ts';
 import { median, medians, readResults } from './results.ts';
@@ -12,7 +13,7 @@ const hasCompiler = spawnSync('g++', ['--version']).status === 0;
 
 describe('the load and the origin', {
   skip: hasCompiler ? false : 'no C++ compiler',
-  timeout: 60_000,
+  timeout: patience,
 }, () => {
   let origin: Origin;
 

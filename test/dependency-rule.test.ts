@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { patience } from './support/deadline.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const rules = join(root, '.dependency-cruiser.mjs');
@@ -68,7 +69,7 @@ interface Report {
 }
 
 test('every rule of the house is enforced, and what it allows is not reported', {
-  timeout: 60_000,
+  timeout: patience,
 }, async () => {
   const tree = await mkdtemp(join(tmpdir(), 'sluice-rule-'));
   try {

@@ -6,6 +6,7 @@ import { describe, test } from 'node:test';
 import { check } from '../src/cli/check/check.ts';
 import { type Input, readInput } from '../src/cli/policies-input.ts';
 import { testPolicies } from '../src/cli/policies-test.ts';
+import { patience } from './support/deadline.ts';
 
 const home = path.join(import.meta.dirname, '..', 'examples');
 const examples = readdirSync(home, { withFileTypes: true }).filter((entry) => entry.isDirectory());
@@ -16,7 +17,7 @@ for (const { name } of examples) {
   const config = path.join(folder, 'sluice.yaml');
   const paths = [path.join(folder, 'policies'), path.join(folder, 'tests.yaml')];
 
-  describe(`examples/${name}`, { timeout: 30_000 }, () => {
+  describe(`examples/${name}`, { timeout: patience }, () => {
     test('is right, and gives no warning', async () => {
       const { code, err } = await check({ files: [config], strict: true, static: true });
       assert.deepEqual({ code, err }, { code: 0, err: [] });

@@ -4,9 +4,10 @@ import { request } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
+import { patience } from '../../test/support/deadline.ts';
 import { type Admin, type AdminOptions, createAdmin } from './server.ts';
 
-const timeout = 15_000;
+const timeout = patience;
 
 async function withAdmin(change: Partial<AdminOptions>, use: (admin: Admin) => Promise<void>): Promise<void> {
   const admin = await createAdmin({

@@ -5,6 +5,7 @@ import { createServer } from 'node:net';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { adminPaths } from '../admin/contract.ts';
+import { CanNotGoOn, exitCodes } from './actions.ts';
 
 export interface Origin {
   readonly port: number;
@@ -22,14 +23,15 @@ export interface ProxyProcess {
   kill(): void;
 }
 
-const startTimeout = 10_000;
-const stopTimeout = 10_000;
+/** Milliseconds: they end what hangs, on a machine however busy. */
+const startTimeout = 60_000;
+const stopTimeout = 60_000;
 
 export async function startOrigin(): Promise<Origin> {
   const child = spawnSelf(['demo-origin'], ['ignore', 'ignore', 'inherit', 'ipc']);
   const signal = AbortSignal.timeout(startTimeout);
   const gone = once(child, 'exit', { signal }).then(() => {
-    throw new Error("the demo's origin ended before it began");
+    throw new CanNotGoOn(exitCodes.machine, "the demo's origin ended before it began");
   });
   gone.catch(() => {});
   const [message]: { port?: number }[] = await Promise.race([once(child, 'message', { signal }), gone]);
@@ -61,7 +63,7 @@ export async function startProxy(originPort: number): Promise<ProxyProcess> {
   while (!(await isReady(admin))) {
     if (child.exitCode !== null || performance.now() > deadline) {
       child.kill('SIGKILL');
-      throw new Error(`the proxy did not become ready:\n${told.join('\n')}`);
+      throw new CanNotGoOn(exitCodes.machine, `the proxy did not become ready:\n${told.join('\n')}`);
     }
     await sleep(20);
   }

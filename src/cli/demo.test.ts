@@ -3,6 +3,7 @@ import { execFile } from 'node:child_process';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { patience } from '../../test/support/deadline.ts';
 import { sample } from './demo-readings.ts';
 import { bulk, hits, loadCities } from './demo-rows.ts';
 import { createProgress } from './progress.ts';
@@ -67,9 +68,9 @@ test('a metric is summed over the series that carry a label', () => {
   assert.equal(sample(text, 'c'), 0);
 });
 
-test('the demo ends with 0, both digests equal, and tells what it cost', { timeout: 90_000 }, async () => {
+test('the demo ends with 0, both digests equal, and tells what it cost', { timeout: patience }, async () => {
   const main = fileURLToPath(new URL('../start.ts', import.meta.url));
-  const { stdout } = await promisify(execFile)(process.execPath, [main, 'demo'], { timeout: 80_000 });
+  const { stdout } = await promisify(execFile)(process.execPath, [main, 'demo'], { timeout: patience });
   assert.equal(stdout.match(/sha256 equal at both ends/g)?.length, 2);
   assert.match(stdout, /actions acknowledged/);
   assert.match(stdout, /access log +\{"time":.*"path":"\/_bulk".*"end":"complete"\}/);

@@ -7,6 +7,7 @@ import { once } from 'node:events';
 import { type ClientRequest, type IncomingMessage, request } from 'node:http';
 import { type AddressInfo, createServer } from 'node:net';
 import { after, before, describe, test } from 'node:test';
+import { patience } from '../../test/support/deadline.ts';
 import { headFixtures, responseTo } from '../../test/support/head-fixtures.ts';
 import { forwardResponse } from './forward.ts';
 import { parseResponseHead, type ResponseHead } from './response-head.ts';
@@ -37,7 +38,7 @@ function ask(method: string): ClientRequest {
   return asked.setTimeout(5000, () => asked.destroy(new Error('no answer in time'))).end();
 }
 
-describe("Node's client reads a good response alike", { timeout: 60_000 }, () => {
+describe("Node's client reads a good response alike", { timeout: patience }, () => {
   for (const { name, bytes: received, expected, mended } of headFixtures('response')) {
     for (const method of expected === undefined ? ['GET', 'HEAD'] : []) {
       test(`${method}, ${name}`, async () => {

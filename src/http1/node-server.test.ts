@@ -9,6 +9,7 @@ import { createServer, type IncomingMessage } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { after, before, describe, test } from 'node:test';
 import fc from 'fast-check';
+import { patience } from '../../test/support/deadline.ts';
 import { chunkedBodies, knownMethods, requestHeads, spoiled } from '../../test/support/generated-heads.ts';
 import { headFixtures } from '../../test/support/head-fixtures.ts';
 import { ChunkedDecoder, chunkHeader, lastChunk } from './chunked.ts';
@@ -107,7 +108,7 @@ async function assertReadAlike(headBytes: Buffer, head: RequestHead): Promise<vo
 const limits = { maxTarget: 4096, maxFields: 100 };
 const parse = (bytes: Buffer) => parseRequestHead(bytes, 0, bytes.length, limits);
 
-describe('Node reads a good head alike', { timeout: 60_000 }, () => {
+describe('Node reads a good head alike', { timeout: patience }, () => {
   for (const { name, bytes, expected } of headFixtures('request')) {
     if (expected !== undefined) continue;
     const head = parse(bytes);
@@ -119,7 +120,7 @@ describe('Node reads a good head alike', { timeout: 60_000 }, () => {
   }
 });
 
-test('Node reads every generated head alike', { timeout: 60_000 }, async () => {
+test('Node reads every generated head alike', { timeout: patience }, async () => {
   await fc.assert(
     fc.asyncProperty(requestHeads(knownMethods), async ({ text }) => {
       const head = parse(latin1(text));
@@ -130,7 +131,7 @@ test('Node reads every generated head alike', { timeout: 60_000 }, async () => {
   );
 });
 
-test('a spoiled head that is accepted here, Node reads alike', { timeout: 60_000 }, async () => {
+test('a spoiled head that is accepted here, Node reads alike', { timeout: patience }, async () => {
   await fc.assert(
     fc.asyncProperty(spoiled(requestHeads(knownMethods).map(({ text }) => text)), async (text) => {
       const head = parse(latin1(text));
@@ -143,7 +144,7 @@ test('a spoiled head that is accepted here, Node reads alike', { timeout: 60_000
 });
 
 test('a chunked body, sound or spoiled, that is accepted here, Node reads alike as received and as forwarded', {
-  timeout: 60_000,
+  timeout: patience,
 }, async () => {
   const sound = chunkedBodies.map(({ text }) => text);
   await fc.assert(

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { patience } from '../../test/support/deadline.ts';
 import { failure } from '../errors.ts';
 import { beginExchange, type Exchange } from '../exchange.ts';
 import { accessLine, createAccessLog } from './access-log.ts';
@@ -145,7 +146,7 @@ test('every key of a line stands in docs/access-log.md', () => {
 });
 
 test('every line is in the file once the log is closed, in order, through a rotation', {
-  timeout: 10_000,
+  timeout: patience,
 }, async () => {
   const folder = mkdtempSync(join(tmpdir(), 'sluice-log-'));
   try {
@@ -173,7 +174,7 @@ test('every line is in the file once the log is closed, in order, through a rota
   }
 });
 
-test('lines are written within about a second without being asked for', { timeout: 10_000 }, async () => {
+test('lines are written within about a second without being asked for', { timeout: patience }, async () => {
   const folder = mkdtempSync(join(tmpdir(), 'sluice-log-'));
   const file = join(folder, 'access.log');
   const log = createAccessLog(file, assert.fail);
@@ -194,7 +195,7 @@ test('a log that can not be opened is a mistake at start-up', () => {
   assert.throws(() => createAccessLog('/nowhere/access.log'), /ENOENT/);
 });
 
-test('a full disk is told once and takes nothing else down', { timeout: 10_000 }, async () => {
+test('a full disk is told once and takes nothing else down', { timeout: patience }, async () => {
   const told: string[] = [];
   const log = createAccessLog('/dev/full', (why) => told.push(why));
   for (let round = 0; round < 3; round++) {

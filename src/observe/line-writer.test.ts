@@ -3,8 +3,9 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
+import { patience } from '../../test/support/deadline.ts';
 
-const timeout = 20_000;
+const timeout = patience;
 const writer = new URL('./line-writer.ts', import.meta.url).href;
 
 const slow = `

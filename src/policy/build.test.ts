@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { patience } from '../../test/support/deadline.ts';
 import { policy } from '../../test/support/policies.ts';
 import { buildSet } from './build.ts';
 
@@ -9,7 +10,7 @@ const options = {
   secrets: { directory: undefined, environment: {} },
 } as const;
 
-test('requests have their turn while the largest set is built', { timeout: 60_000 }, async () => {
+test('requests have their turn while the largest set is built', { timeout: patience }, async () => {
   const documents = Array.from({ length: 100 }, (_, at) =>
     policy(`p${at}`, {
       match: { paths: Array.from({ length: 1000 }, (_, one) => `/${at}/${one}/*/_doc/**`) },

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { patience } from '../../test/support/deadline.ts';
 import { createReaderProcess, type ReaderOptions, type ReaderProcess } from './reader-process.ts';
 
-const deadline = { timeout: 20_000 };
+const deadline = { timeout: patience };
 
 /** A reader in a few words, that is told each line and has `answer()`. */
 const speaking = (onLine: string, atStart = ''): readonly string[] => [
@@ -51,7 +52,7 @@ test('a reader that ends after its successor has begun takes nothing with it', d
   });
 });
 
-test('a text that is read as the idle timeout strikes is not lost', { timeout: 60_000 }, async () => {
+test('a text that is read as the idle timeout strikes is not lost', { timeout: patience }, async () => {
   for (let at = 0; at < 5; at++) {
     await withReader({ command: prompt, idleTimeout: 50 }, async (reader) => {
       await readBy(reader);

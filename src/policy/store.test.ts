@@ -4,13 +4,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
+import { patience } from '../../test/support/deadline.ts';
 import { policy } from '../../test/support/policies.ts';
 import type { PolicySet } from './compile.ts';
 import type { PolicyDocument } from './document.ts';
 import type { Outcome, PolicySource, Snapshot, SourceText } from './sources/source.ts';
 import { createStore, type PolicyStore, type Reading, type StoreEvent, type StoreOptions } from './store.ts';
 
-const deadline = { timeout: 10_000 };
+const deadline = { timeout: patience };
 
 /** Says what it is told to say, and keeps what it hears. */
 class Scripted implements PolicySource {

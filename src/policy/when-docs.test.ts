@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { describe, it } from 'node:test';
+import { patience } from '../../test/support/deadline.ts';
 import { loadWhen } from './when.ts';
 import { costLimit } from './when-refusals.ts';
 import { principalShapes, requestShapes } from './when-shapes.ts';
@@ -8,7 +9,7 @@ import { principalShapes, requestShapes } from './when-shapes.ts';
 const docs = await readFile(new URL('../../docs/when.md', import.meta.url), 'utf8');
 const when = await loadWhen();
 
-describe('docs/when.md', { timeout: 20_000 }, () => {
+describe('docs/when.md', { timeout: patience }, () => {
   it('shows only expressions that are accepted', () => {
     const examples = [...docs.matchAll(/^( *)```cel\n(.*?)^ *```$/gms)].map(([, , source = '']) => source);
     assert.ok(examples.length >= 8);

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { patience } from '../../test/support/deadline.ts';
 import { compileZone, getters } from './when-zones.ts';
 
 const zones = ['UTC', 'Europe/Berlin', 'America/New_York', 'Asia/Kolkata', 'Australia/Lord_Howe', '-03:30'];
 
-describe('zones', { timeout: 20_000 }, () => {
+describe('zones', { timeout: patience }, () => {
   it('show what Intl shows, over changes of summer time too', () => {
     for (const zone of zones) {
       const local = compileZone(zone);

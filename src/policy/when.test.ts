@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { before, describe, it } from 'node:test';
 import fc from 'fast-check';
+import { patience } from '../../test/support/deadline.ts';
 import { loadWhen, longestSource, type When, type WhenRequest } from './when.ts';
 
 const request: WhenRequest = {
@@ -29,7 +30,7 @@ const request: WhenRequest = {
 };
 
 const nobody = { kind: '', name: '', verified: false, issuer: '', claims: {} };
-const timeout = 20_000;
+const timeout = patience;
 
 describe('when', { timeout }, () => {
   let when: When;

@@ -44,7 +44,7 @@ for (const transport of ['engine', 'streams']) {
       const { head, text } = await readWhole(client);
       assert.deepEqual([text, head.field('connection')], [digestOf([all]), 'close']);
       client.destroy();
-      assert.equal(await sluice.exit(3000), 0);
+      assert.equal(await sluice.exit(), 0);
       assert.equal(sluice.access.length, 1);
     });
 
@@ -71,7 +71,7 @@ for (const transport of ['engine', 'streams']) {
       assert.equal(await client.digest(size), digestOf(bodyBlocks(size)));
       assert.equal(await client.ending(), 'end');
       client.destroy();
-      assert.equal(await sluice.exit(3000), 0);
+      assert.equal(await sluice.exit(), 0);
     });
 
     it('idle connections, used or not, do not keep it alive', async () => {
@@ -84,7 +84,7 @@ for (const transport of ['engine', 'streams']) {
       }
       const began = performance.now();
       sluice.signal('SIGTERM');
-      assert.equal(await sluice.exit(3000), 0);
+      assert.equal(await sluice.exit(), 0);
       assert.ok(performance.now() - began < 2000);
       for (const client of clients) assert.equal(await client.ending(), 'end');
     });
@@ -135,7 +135,7 @@ for (const transport of ['engine', 'streams']) {
           assert.deepEqual([head.status, head.field('connection')], [503, 'close']);
           assert.equal(JSON.parse(text).error.type, 'sluice_shutting_down');
         }
-        assert.equal(await sluice.exit(20_000), 3);
+        assert.equal(await sluice.exit(), 3);
         assert.equal(await idle.ending(), 'end');
         assert.deepEqual(
           sluice.access.map(({ path, status, end, side }) => [path, status, end, side].join(' ')).toSorted(),
@@ -174,7 +174,7 @@ for (const transport of ['engine', 'streams']) {
         assert.equal(await client.ending(), 'end');
       }
       // None of them has closed its side.
-      assert.equal(await sluice.exit(30_000), 0);
+      assert.equal(await sluice.exit(), 0);
       for (const client of clients) client.destroy();
       assert.deepEqual(
         sluice.access.map(({ end }) => end),
@@ -196,7 +196,7 @@ for (const transport of ['engine', 'streams']) {
       await client.write(get.slice(10));
       const { head } = await readWhole(client);
       assert.deepEqual([head.status, head.field('connection')], [200, 'close']);
-      assert.equal(await sluice.exit(30_000), 0);
+      assert.equal(await sluice.exit(), 0);
     });
 
     it('for a time new connections are still served, each with a close, while readiness is off', async () => {
@@ -214,7 +214,7 @@ for (const transport of ['engine', 'streams']) {
         assert.deepEqual([head.status, head.field('connection')], [200, 'close']);
         assert.equal(await client.ending(), 'end');
       }
-      assert.equal(await sluice.exit(30_000), 0);
+      assert.equal(await sluice.exit(), 0);
     });
 
     it('pipelined requests are answered up to the one that says close', async () => {
@@ -232,7 +232,7 @@ for (const transport of ['engine', 'streams']) {
       assert.equal((await readWhole(client)).head.field('connection'), 'close');
       assert.equal((await readAnswer(client)).kind, 'none');
       client.destroy();
-      assert.equal(await sluice.exit(3000), 0);
+      assert.equal(await sluice.exit(), 0);
     });
   });
 }

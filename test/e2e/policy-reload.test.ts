@@ -277,7 +277,7 @@ describe('a start without policies', () => {
     await using running = await PolicyProcess.launch([origin.port], { policies: undefined, onStart: 'wait' });
     await running.told('can not be read');
     running.sluice.signal('SIGTERM');
-    assert.equal(await running.sluice.exit(3000), 0);
+    assert.equal(await running.sluice.exit(), 0);
   });
 
   for (const [onStart, status] of [

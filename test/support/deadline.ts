@@ -7,9 +7,9 @@ export { sleep };
  * Milliseconds that a wait or a whole test may take where nothing else is said: for machines that are many times
  * slower or busier than one would think. It ends what hangs, and asserts nothing.
  */
-export const patience = 120_000;
+export const patience = 240_000;
 
-export async function within<T>(what: string, promise: Promise<T>, milliseconds = 10_000): Promise<T> {
+export async function within<T>(what: string, promise: Promise<T>, milliseconds = patience): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new Error(`${what}: not within ${milliseconds} ms`)), milliseconds);
@@ -22,7 +22,7 @@ export async function within<T>(what: string, promise: Promise<T>, milliseconds 
 }
 
 /** Looks every few milliseconds until `condition` holds. */
-export async function until(what: string, condition: () => boolean, milliseconds = 10_000): Promise<void> {
+export async function until(what: string, condition: () => boolean, milliseconds = patience): Promise<void> {
   const deadline = performance.now() + milliseconds;
   while (!condition()) {
     if (performance.now() > deadline) throw new Error(`${what}: not within ${milliseconds} ms`);

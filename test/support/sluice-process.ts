@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { adminPaths } from '../../src/admin/contract.ts';
-import { sleep, within } from './deadline.ts';
+import { patience, sleep, within } from './deadline.ts';
 import { RawPeer } from './raw-peer.ts';
 
 const command = fileURLToPath(new URL('../../sluice', import.meta.url));
@@ -66,7 +66,7 @@ export class SluiceProcess {
 
   /** Waits until it is; one that never will be is ended. */
   async ready(): Promise<void> {
-    const deadline = performance.now() + 15_000;
+    const deadline = performance.now() + patience;
     while ((await this.readiness()) !== 200) {
       if (this.#child.exitCode !== null || performance.now() > deadline) {
         await this[Symbol.asyncDispose]();
@@ -96,7 +96,7 @@ export class SluiceProcess {
 
   /** The text of one of its pages. */
   async ask(page: keyof typeof adminPaths): Promise<string> {
-    const signal = AbortSignal.timeout(5000);
+    const signal = AbortSignal.timeout(patience);
     return (await fetch(`http://${this.admin}${adminPaths[page]}`, { signal })).text();
   }
 
@@ -105,7 +105,7 @@ export class SluiceProcess {
   }
 
   /** Its exit code, or the signal that ended it. */
-  async exit(milliseconds = 10_000): Promise<number | string> {
+  async exit(milliseconds = patience): Promise<number | string> {
     const [code, signal] = await within('the end of sluice', this.#ended, milliseconds);
     return (code ?? signal) as number | string;
   }

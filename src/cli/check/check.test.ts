@@ -4,12 +4,13 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
+import { patience } from '../../../test/support/deadline.ts';
 import type { Told } from '../told.ts';
 import { type CheckFlags, check } from './check.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sluice-check-'));
 after(() => rmSync(folder, { recursive: true }));
-const options = { timeout: 60_000 };
+const options = { timeout: patience };
 
 let written = 0;
 /** A file of that content under the folder; its name. */

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import { patience } from '../../../test/support/deadline.ts';
 import { ManualTime } from '../../../test/support/manual-time.ts';
 import {
   Admission,
@@ -36,7 +37,7 @@ function waiting(result: Admitted): Waiting {
   return result as Waiting;
 }
 
-describe('admission to a policy', { timeout: 20_000 }, () => {
+describe('admission to a policy', { timeout: patience }, () => {
   it('without limits everybody is let in, counted, and no timer is ever set', () => {
     const { time, admission } = admissionOf({});
     const tickets = Array.from({ length: 1000 }, () => ticket(admission.admit()));

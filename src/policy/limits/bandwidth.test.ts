@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import { patience } from '../../../test/support/deadline.ts';
 import { ManualTime } from '../../../test/support/manual-time.ts';
 import { Bandwidth, type Meter } from './bandwidth.ts';
 import { Schedule } from './schedule.ts';
@@ -58,7 +59,7 @@ function assertNear(actual: number, expected: number, tolerance: number, what: s
   );
 }
 
-describe('a bandwidth that many bodies share', { timeout: 20_000 }, () => {
+describe('a bandwidth that many bodies share', { timeout: patience }, () => {
   it('32 bodies under 200 MB/s get all of it in equal parts, with few grants, whatever the timers do', () => {
     let turn = 0;
     const { time, bandwidth } = bandwidthOf({ rate: 200 * MB, burst: MB }, () => (turn++ * 7) % 5);

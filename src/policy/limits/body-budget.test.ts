@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import { patience } from '../../../test/support/deadline.ts';
 import { ManualTime } from '../../../test/support/manual-time.ts';
 import type { Framing } from '../../http1/framing.ts';
 import { Bandwidth } from './bandwidth.ts';
@@ -32,7 +33,7 @@ function relayOf(size: number, budget: BodyBudget) {
   return relay;
 }
 
-describe('the budget of one body', { timeout: 10_000 }, () => {
+describe('the budget of one body', { timeout: patience }, () => {
   it('is none where nothing can hold the body back', () => {
     assert.equal(bodyBudget({ kind: 'none' }, 10, bandwidthOf(1, 1)), undefined);
     assert.equal(bodyBudget(chunked, unlimited, undefined), undefined);

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { patience } from '../../../test/support/deadline.ts';
 import { ManualTime } from '../../../test/support/manual-time.ts';
 import { noLimits } from '../../../test/support/policies.ts';
 import { createLimiters } from './limiter.ts';
 
-describe('the limiters of all policies', { timeout: 10_000 }, () => {
+describe('the limiters of all policies', { timeout: patience }, () => {
   it('a reload goes on with the streams and tokens of the policy of that name', () => {
     const limiters = createLimiters(new ManualTime());
     const limits = { ...noLimits, streams: 2, requestRate: { rate: 1, burst: 3 } };

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, it } from 'node:test';
 import { body, bodyBlocks, digestOf } from '../../../test/support/body.ts';
 import { chunked, chunks, readChunked } from '../../../test/support/chunked-body.ts';
-import { within } from '../../../test/support/deadline.ts';
+import { patience, within } from '../../../test/support/deadline.ts';
 import { type Path, Wires } from '../../../test/support/wires.ts';
 import type { Framing } from '../../http1/framing.ts';
 import type { RelayEnd, Transport } from '../../net/contract.ts';
@@ -38,7 +38,7 @@ for (const kind of ['streams', 'engine'] as const) {
     continue;
   }
 
-  describe(`limits on ${kind}`, { timeout: 30_000 }, () => {
+  describe(`limits on ${kind}`, { timeout: patience }, () => {
     const wires = new Wires(() => {
       const transport = make()!;
       return { server: transport, client: transport };

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { patience } from '../../../test/support/deadline.ts';
 import {
   type Asked,
   audit,
@@ -304,7 +305,7 @@ test('no more is told than anyone reads', () => {
 });
 
 test('long lists of long paths, alike but for their ends, are looked at in seconds', {
-  timeout: 60_000,
+  timeout: patience,
 }, () => {
   const policies = Array.from({ length: 100 }, (_, at) => {
     const paths = Array.from(
@@ -520,7 +521,7 @@ test('no request is decided by a policy of which it was told that it never decid
   assert.ok(hidden > 300, `only ${hidden} were told of`);
 });
 
-test('no request meets what it was told of that it never holds', { timeout: 60_000 }, async () => {
+test('no request meets what it was told of that it never holds', { timeout: patience }, async () => {
   let found = 0;
   await fc.assert(
     fc.asyncProperty(

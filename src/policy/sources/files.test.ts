@@ -13,12 +13,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { patience } from '../../../test/support/deadline.ts';
 import { Listener, textsOf } from '../../../test/support/snapshots.ts';
 import { FilesSource } from './files.ts';
 import { bounds } from './polling.ts';
 import type { Snapshot } from './source.ts';
 
-const deadline = { timeout: 30_000 };
+const deadline = { timeout: patience };
 
 function folder(t: TestContext): string {
   const path = mkdtempSync(join(tmpdir(), 'sluice-files-'));

@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { patience } from '../../../test/support/deadline.ts';
 import { Listener, textsOf } from '../../../test/support/snapshots.ts';
 import { FilesSource } from './files.ts';
 import { JoinedSource, type SourceState } from './joined.ts';
@@ -183,7 +184,7 @@ test('no sources at all are a set of nothing', () => {
   assert.deepEqual(textsOf(new Listener(new JoinedSource([])).heard[0]), {});
 });
 
-test('two directories are one set, and the loss of one is survived', { timeout: 30_000 }, async (t) => {
+test('two directories are one set, and the loss of one is survived', { timeout: patience }, async (t) => {
   const base = mkdtempSync(join(tmpdir(), 'sluice-joined-'));
   t.after(() => rmSync(base, { recursive: true, force: true }));
   const [one, two] = [join(base, 'one'), join(base, 'two')];

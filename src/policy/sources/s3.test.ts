@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { registerHooks } from 'node:module';
 import { test } from 'node:test';
+import { patience } from '../../../test/support/deadline.ts';
 import { Listener } from '../../../test/support/snapshots.ts';
 import { S3Source } from './s3.ts';
 
 /** With a real S3 API: test/s3. */
-test('without the SDK the source says what to install', { timeout: 10_000 }, async (t) => {
+test('without the SDK the source says what to install', { timeout: patience }, async (t) => {
   const hooks = registerHooks({
     resolve: (specifier, context, next) => {
       // A package that is not there, found missing by Node itself.

@@ -8,11 +8,12 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Certificate, makeCertificates } from '../../../test/support/certificates.ts';
+import { patience } from '../../../test/support/deadline.ts';
 import { Listener, textsOf } from '../../../test/support/snapshots.ts';
 import { bounds } from './polling.ts';
 import { type UrlOptions, UrlSource } from './url.ts';
 
-const deadline = { timeout: 30_000 };
+const deadline = { timeout: patience };
 const interval = 20;
 
 async function bound(t: TestContext, server: Server): Promise<number> {
