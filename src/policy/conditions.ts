@@ -5,6 +5,7 @@
 import { isNominated } from '../http1/forward.ts';
 import type { RequestHead } from '../http1/request-head.ts';
 import type { Action, HeaderMatch, LengthMatch, Match, PolicyDocument } from './document.ts';
+import { readingsOf } from './encoded-slash.ts';
 import type { Endpoint } from './endpoints.ts';
 import { compileGlobs, compilePathGlob } from './glob.ts';
 import { compileIndexPatterns, covers, mayTouch, patternPrefixes } from './indices.ts';
@@ -43,7 +44,7 @@ export function compileConditions(document: PolicyDocument): readonly Condition[
   return [
     ...methods(match),
     ...endpoints(match, sense),
-    ...paths(match),
+    ...paths(match, sense),
     ...indices(match, sense, bodyIndices === 'trust'),
     ...sources(match),
     ...contentTypes(match, sense),
@@ -90,13 +91,18 @@ function endpoints({ endpoints: names, groups, paths }: Match, sense: Sense): re
   ];
 }
 
-function paths({ paths }: Match): readonly Condition[] {
+/** A slash inside an id can be read in more than one way, which counts against the request both times. */
+function paths({ paths }: Match, sense: Sense): readonly Condition[] {
   if (paths.length === 0) return [];
   const globs = paths.map(compilePathGlob);
+  const fits = (segments: readonly string[]): boolean => globs.some((glob) => glob(segments));
   return [
     {
       part: 'paths',
-      holds: ({ path }) => globs.some((glob) => glob(path.segments)),
+      holds: ({ path }) => {
+        if (path.slashed.length === 0) return fits(path.segments);
+        return sense === 'covers' ? readingsOf(path).every(fits) : readingsOf(path).some(fits);
+      },
       found: ({ path }) => path.text,
     },
   ];

@@ -46,7 +46,7 @@ const registeredSomewhere = new Set(
 /** As the client of a route that is registered so would ask, with an `x` for each parameter. */
 function endpointOf({ method, segments }: Pick<ServerRoute, 'method' | 'segments'>): Endpoint {
   const filled = segments.map((segment) => (isParameter(segment) ? 'x' : segment));
-  return findEndpoint(method, { text: '', segments: filled }).endpoint;
+  return findEndpoint(method, { segments: filled }).endpoint;
 }
 
 for (const { title, registered } of servers) {
@@ -144,7 +144,7 @@ for (const server of servers) {
     for (const segments of shapes) {
       for (const filled of fillings(segments)) {
         for (const method of methods) {
-          const ours = findEndpoint(method, { text: '', segments: filled }).endpoint;
+          const ours = findEndpoint(method, { segments: filled }).endpoint;
           if (ours.group === 'unknown' || (ours.server !== 'both' && ours.server !== server.kind)) continue;
           const route = trie.find(method, filled);
           if (route === undefined || isRefused(route, filled)) continue;

@@ -24,6 +24,8 @@ export interface EndpointMatch {
   readonly endpoint: Endpoint;
   /** Decoded values of all parameters of the path that name indices, aliases, data streams. */
   readonly indices: readonly string[];
+  /** Places of the other parameters behind the first word of the route: ids, names, metrics. */
+  readonly ids: readonly number[];
 }
 
 /** Every path and method that no table lists. It could touch anything. */
@@ -44,6 +46,7 @@ interface Route {
   readonly indices: readonly number[];
   /** The segment that is a type, of Elasticsearch 7's typed URLs. */
   readonly type: number | undefined;
+  readonly ids: readonly number[];
 }
 
 interface Node {
@@ -64,7 +67,7 @@ export const endpoints: readonly Endpoint[] = [
     .map((line, at) => readLine(line, at + 1)),
 ];
 
-const unknownMatch: EndpointMatch = { endpoint: unknownEndpoint, indices: [] };
+const unknownMatch: EndpointMatch = { endpoint: unknownEndpoint, indices: [], ids: [] };
 
 /**
  * Literal segments win over parameters, with backtracking; case counts. What the servers' `PathTrie` takes for another
@@ -72,13 +75,12 @@ const unknownMatch: EndpointMatch = { endpoint: unknownEndpoint, indices: [] };
  * that names indices is no name that begins with `_` but `_all`, so that `/_BULK` and an index called `_bulk` end
  * as unknown. Where a URL answers GET and nothing is listed for HEAD, HEAD is the same endpoint.
  */
-export function findEndpoint(method: string, path: JudgedPath): EndpointMatch {
-  const { segments } = path;
+export function findEndpoint(method: string, { segments }: Pick<JudgedPath, 'segments'>): EndpointMatch {
   const route =
     find(trie, segments, 0, method) ?? (method === 'HEAD' ? find(trie, segments, 0, 'GET') : undefined);
   if (route === undefined) return unknownMatch;
-  const { endpoint, indices } = route;
-  return { endpoint, indices: indices.map((at) => segments[at] ?? '') };
+  const { endpoint, indices, ids } = route;
+  return { endpoint, indices: indices.map((at) => segments[at] ?? ''), ids };
 }
 
 function find(node: Node, segments: readonly string[], at: number, method: string): Route | undefined {
@@ -91,6 +93,31 @@ function find(node: Node, segments: readonly string[], at: number, method: strin
   const found = literal === undefined ? undefined : find(literal, segments, at + 1, method);
   if (found !== undefined || node.parameter === undefined || isKeyword(segment)) return found;
   return find(node.parameter, segments, at + 1, method);
+}
+
+/**
+ * Every route that some server may take for this method and path, whatever it tries first: other than `findEndpoint`,
+ * which says what is meant, this also takes words of routes for values of parameters.
+ */
+export function possibleMatches(method: string, segments: readonly string[]): readonly EndpointMatch[] {
+  const routes: Route[] = [];
+  const collect = (node: Node, at: number): void => {
+    const segment = segments[at];
+    if (segment === undefined) {
+      for (const asked of method === 'HEAD' ? ['HEAD', 'GET'] : [method]) {
+        const route = node.routes.get(asked);
+        if (route !== undefined && names(route, segments)) routes.push(route);
+      }
+      return;
+    }
+    const literal = node.literals.get(segment);
+    if (literal !== undefined) collect(literal, at + 1);
+    if (node.parameter !== undefined) collect(node.parameter, at + 1);
+  };
+  collect(trie, 0);
+  return routes.map(({ endpoint, indices, ids }) => {
+    return { endpoint, indices: indices.map((at) => segments[at] ?? ''), ids };
+  });
 }
 
 /**
@@ -144,9 +171,13 @@ function addRoute(endpoint: Endpoint, methods: readonly string[], url: readonly 
   const segments = url[0] === '' ? [] : url;
   const indices = segments.flatMap((segment, at) => (segment.startsWith('<') ? [at] : []));
   const type = segments.includes('{type}') ? segments.indexOf('{type}') : undefined;
+  const word = segments.findIndex((segment) => !/^[<{]/.test(segment));
+  const ids = segments.flatMap((segment, at) =>
+    segment.startsWith('{') && word >= 0 && at > word ? [at] : [],
+  );
   let node = trie;
   for (const segment of segments) node = child(node, segment);
-  for (const method of methods) node.routes.set(method, { endpoint, indices, type });
+  for (const method of methods) node.routes.set(method, { endpoint, indices, type, ids });
 }
 
 function child(node: Node, segment: string): Node {

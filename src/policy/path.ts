@@ -6,10 +6,12 @@
 import { type Failure, failure } from '../errors.ts';
 
 export interface JudgedPath {
-  /** Decoded, without a trailing slash: `/logs-a/_bulk`. A slash of date math inside a segment stays `%2F`. */
+  /** Decoded, without a trailing slash: `/logs-a/_bulk`. A slash inside a segment stays `%2F`. */
   readonly text: string;
   /** Decoded. The root has none. */
   readonly segments: readonly string[];
+  /** Places of segments with a slash inside that is not of date math, ascending: for encoded-slash.ts to judge. */
+  readonly slashed: readonly number[];
 }
 
 /** More segments than any route has, by far. */
@@ -20,16 +22,18 @@ const DOT = 0x2e;
 const PERCENT = 0x25;
 const BACKSLASH = 0x5c;
 
-const root: JudgedPath = { text: '/', segments: [] };
+const none: readonly number[] = [];
+const root: JudgedPath = { text: '/', segments: [], slashed: none };
 /** Of `OPTIONS *` alone. */
-const wholeServer: JudgedPath = { text: '*', segments: ['*'] };
+const wholeServer: JudgedPath = { text: '*', segments: ['*'], slashed: none };
 
 /**
  * Reads `RequestHead.path`, which is raw and without its query. Refused with `path-ambiguous`: empty segments
  * (but one trailing slash, which the servers ignore), `.` and `..`, backslashes, control characters, malformed
  * escapes and invalid UTF-8, an escape that decodes to another escape, and escapes of what needs none
- * (RFC 3986, section 6.2.2.2: normalisers decode `%5Fbulk`, the servers' routes don't). So is an encoded slash,
- * except where date math rounds, as in `<logs-{now%2Fd}>`, which can be written in no other way.
+ * (RFC 3986, section 6.2.2.2: normalisers decode `%5Fbulk`, the servers' routes don't). So are dot segments beside an
+ * encoded slash. Encoded slashes themselves are told in `slashed`, except where date math rounds, as in
+ * `<logs-{now%2Fd}>`: whether one may stand there depends on the route.
  *
  * `+` stands for itself, as in Elasticsearch 7 and later and in OpenSearch. Older ones read a space, which no
  * index name may hold, so no verdict hangs on it. `;` is no more special to the servers than any letter.
@@ -58,7 +62,7 @@ export function readPath(path: string): JudgedPath | Failure {
       return failure('path-ambiguous', 'a character that is not encoded');
   }
   if (encoded) return decodeSegments(segments);
-  return { text: end === path.length ? path : path.slice(0, end), segments };
+  return { text: end === path.length ? path : path.slice(0, end), segments, slashed: none };
 }
 
 function shapeFault(path: string, start: number, end: number): string | undefined {
@@ -69,16 +73,24 @@ function shapeFault(path: string, start: number, end: number): string | undefine
 
 function decodeSegments(segments: readonly string[]): JudgedPath | Failure {
   const decoded: string[] = [];
+  let slashed: number[] | undefined;
   let text = '';
   for (const raw of segments) {
     const segment = raw.includes('%') ? decodeSegment(raw) : raw;
     if (typeof segment !== 'string') return segment;
+    if (segment.includes('/') && !isDateMath(segment)) {
+      if (dotPiece.test(segment)) return failure('path-ambiguous', 'a dot segment beside an encoded slash');
+      slashed ??= [];
+      slashed.push(decoded.length);
+    }
     decoded.push(segment);
     // So that no pattern on the path takes a slash inside a segment for one between two.
     text += `/${segment.includes('/') ? segment.replaceAll('/', '%2F') : segment}`;
   }
-  return { text, segments: decoded };
+  return { text, segments: decoded, slashed: slashed ?? none };
 }
+
+const dotPiece = /(?:^|\/)\.{1,2}(?:\/|$)/;
 
 function decodeSegment(raw: string): string | Failure {
   const escapes = escapeFault(raw);
@@ -91,7 +103,6 @@ function decodeSegment(raw: string): string | Failure {
   }
   if (/\p{Cc}/u.test(decoded)) return failure('path-ambiguous', 'an encoded control character');
   if (/%[0-9A-Fa-f]{2}/.test(decoded)) return failure('path-ambiguous', 'an escape that is encoded again');
-  if (decoded.includes('/') && !isDateMath(decoded)) return failure('path-ambiguous', 'an encoded slash');
   return decoded;
 }
 

@@ -1,6 +1,7 @@
 /** What policies are asked about: one request's head, who sent it, from where, when. */
-import type { Failure } from '../errors.ts';
+import { type Failure, failure } from '../errors.ts';
 import type { RequestHead } from '../http1/request-head.ts';
+import { slashFault } from './encoded-slash.ts';
 import { type EndpointMatch, findEndpoint, queryIndices } from './endpoints.ts';
 import { type IndexExpression, parseIndexExpression } from './indices.ts';
 import { type JudgedPath, readPath } from './path.ts';
@@ -64,6 +65,8 @@ function readTarget(method: string, raw: string): Target | Failure {
   const path = readPath(raw);
   if ('code' in path) return path;
   const match = findEndpoint(method, path);
+  const fault = path.slashed.length === 0 ? undefined : slashFault(method, path, match);
+  if (fault !== undefined) return failure('path-ambiguous', fault);
   const indices = parseIndexExpression(match.indices);
   return 'code' in indices ? indices : { path, match, indices, narrowed: undefined };
 }

@@ -1,7 +1,7 @@
 /** Paths that two parsers could read differently are refused with a reason, and what was judged is what is sent. */
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { body } from '../support/body.ts';
+import { body, digestOf } from '../support/body.ts';
 import { readWhole } from '../support/http-peer.ts';
 import { Origin } from '../support/origin.ts';
 import { PolicyStand } from '../support/policy-stand.ts';
@@ -17,6 +17,18 @@ const refused: readonly (readonly [what: string, target: string, status: number,
   ['an encoded slash between segments', '/logs-a%2f_search', 400, /encoded slash/],
   ['an encoded slash before an index', '/%2Flogs-a/_search', 400, /encoded slash/],
   ['an encoded slash into another index', '/logs-a%2F..%2Fsecret/_search', 400, /encoded/],
+  ['an encoded slash behind an index', '/logs-a%2F1/_doc/1', 400, /encoded slash outside of an id/],
+  [
+    'an encoded slash where no table lists the route',
+    '/logs-a/x/a%2Fb',
+    400,
+    /encoded slash outside of an id/,
+  ],
+  ['a word of a route in an id', '/logs-a/_doc/1%2F_source', 400, /encoded slash beside a word/],
+  ['dot segments in an id', '/logs-a/_doc/1%2F..%2F..%2Fsecret', 400, /dot segment beside an encoded slash/],
+  ['encoded dots in an id', '/logs-a/_doc/1%2F%2e%2e%2Fx', 400, /encoded dot/],
+  ['a double encoding in an id', '/logs-a/_doc/1%252F2', 400, /encoded again/],
+  ['a slash in an id of another index', '/secret/_doc/a%2Fb', 403, /No policy/],
   ['a dot segment', '/logs-a/./_search', 400, /dot segment/],
   ['two dots', '/logs-a/../secret/_search', 400, /dot segment/],
   ['two dots at the end', '/logs-a/..', 400, /dot segment/],
@@ -142,6 +154,21 @@ onEachTransport('a path', (kind) => {
     }
   });
 
+  it('of an id with a slash carries its body, whole, to the id that was judged', async () => {
+    await using origin = await Origin.open();
+    await using stand = await open(origin);
+    const client = await stand.client();
+    const all = body(3 * 1024 * 1024);
+    const target = '/logs-a/_doc/https%3A%2F%2Fexample.org%2Fa';
+    await client.write(`PUT ${target} HTTP/1.1\r\nHost: es\r\nContent-Length: ${all.length}\r\n\r\n`);
+    await client.write(all);
+    const { head, text } = await readWhole(client);
+    assert.deepEqual([head.status, text], [200, digestOf([all])]);
+    assert.equal(origin.received[0]!.head.target, target);
+    const { endpoint, policy } = await stand.ended();
+    assert.deepEqual([endpoint, policy], ['index', 'team-a']);
+  });
+
   it('that is allowed reaches the server as it came', async () => {
     await using origin = await Origin.open();
     await using stand = await open(origin);
@@ -154,6 +181,8 @@ onEachTransport('a path', (kind) => {
       '/logs-a%2Clogs-a-2/_search',
       '/%3Clogs-a-%7Bnow%2Fd%7D%3E/_search',
       '/logs-a/_doc/a%20b',
+      '/logs-a/_doc/a%2Fb',
+      '/logs-a/_source/https%3A%2F%2Fexample.org%2fx',
     ];
     for (const target of targets) {
       await client.write(`GET ${target} HTTP/1.1\r\nHost: es\r\n\r\n`);

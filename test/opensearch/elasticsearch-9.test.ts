@@ -7,6 +7,7 @@ import { expectCases } from './cases/expect.ts';
 import { indexExpressionCases } from './cases/index-expressions.ts';
 import { readCases } from './cases/read.ts';
 import { routeCases } from './cases/routes.ts';
+import { slashCases } from './cases/slashes.ts';
 import { onStage } from './stage.ts';
 
 onStage('elasticsearch9', { title: 'with a limit of 100 MB', heap: '2g' }, (stage) => {
@@ -18,6 +19,7 @@ onStage('elasticsearch9', { title: 'with a limit of 100 MB', heap: '2g' }, (stag
   endingCases(stage);
   accountCases(stage);
   indexExpressionCases(stage);
+  slashCases(stage);
 });
 
 onStage('elasticsearch9', { title: 'with tight limits', heap: '512m', settings: tight }, answerCases);

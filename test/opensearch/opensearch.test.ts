@@ -8,6 +8,7 @@ import { indexExpressionCases } from './cases/index-expressions.ts';
 import { readCases } from './cases/read.ts';
 import { routeCases } from './cases/routes.ts';
 import { shippedExampleCases } from './cases/shipped-example.ts';
+import { slashCases } from './cases/slashes.ts';
 import { onStage } from './stage.ts';
 
 onStage('opensearch', { title: 'with a limit of 100 MB', heap: '2g' }, (stage) => {
@@ -19,6 +20,7 @@ onStage('opensearch', { title: 'with a limit of 100 MB', heap: '2g' }, (stage) =
   endingCases(stage);
   accountCases(stage);
   indexExpressionCases(stage);
+  slashCases(stage);
 });
 
 onStage('opensearch', { title: 'with tight limits', heap: '512m', settings: tight }, answerCases);

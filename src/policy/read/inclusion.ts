@@ -86,13 +86,15 @@ export function includes(wide: Scope, narrow: Scope): boolean {
   // What asks for nothing holds for all, and is within nothing that asks for something.
   if ((wide.parts & ~narrow.parts) !== 0) return false;
   const [all, some] = [wide.document.match, narrow.document.match];
+  // Of what can be read in two ways, one that fits is enough to be caught, and not to be let in.
   const strict = wide.sense === 'covers' && narrow.sense === 'catches';
   return (
     (all.methods.length === 0 || some.methods.every((method) => all.methods.includes(method))) &&
     (all.sources.length === 0 || networksWithin(wide.networks, narrow.networks)) &&
     (all.principals.length === 0 || principalsWithin(all.principals, some.principals)) &&
     (wide.indices === undefined || indicesWithin(wide, narrow)) &&
-    (all.paths.length === 0 || some.paths.every((path) => all.paths.some((one) => pathWithin(one, path)))) &&
+    (all.paths.length === 0 ||
+      (!strict && some.paths.every((path) => all.paths.some((one) => pathWithin(one, path))))) &&
     all.headers.every((header) => some.headers.some((other) => headerWithin(header, other, strict))) &&
     (all.contentTypes.length === 0 ||
       (!strict && some.contentTypes.every((type) => all.contentTypes.includes(type)))) &&
@@ -121,7 +123,7 @@ function endpointsOf(document: PolicyDocument, sense: Sense): Pick<Scope, 'reach
   if (found === undefined) {
     const asked = compileConditions(document).filter(({ part }) => part === 'endpoints' || part === 'groups');
     const reached = endpoints.filter((endpoint) => {
-      const subject: Subject = { ...anySubject, match: { endpoint, indices: [] } };
+      const subject: Subject = { ...anySubject, match: { endpoint, indices: [], ids: [] } };
       return asked.every((condition) => condition.holds(subject));
     });
     const usable = reached.filter((endpoint) => hasIndices(document, endpoint) && hasMethod(match, endpoint));

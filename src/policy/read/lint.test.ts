@@ -304,6 +304,14 @@ test('no more is told than anyone reads', () => {
   assert.match(lines.at(-1) ?? '', /^policies: 399 more findings are not shown/);
 });
 
+test('an id with a slash fits a pattern that denies where one that allows does not cover it', () => {
+  const match = { paths: ['/i/_doc/*'] };
+  const covered = told(policy('first', { match, order: 1 }), deny('then', { match, order: 2 }));
+  assert.doesNotMatch(covered.join(), /never decides/);
+  const both = told(deny('first', { match, order: 1 }), policy('then', { match, order: 2 }));
+  assert.match(both.join(), /policy then never decides/);
+});
+
 test('long lists of long paths, alike but for their ends, are looked at in seconds', {
   timeout: patience,
 }, () => {
