@@ -18,8 +18,11 @@ export interface BodyRecord {
 
 export interface Exchange {
   readonly id: string;
-  readonly clientAddress: string;
-  readonly clientPort: number;
+  /** Whom the request is from: the peer, or whom a believed peer says it speaks for (proxy/trust.ts). */
+  clientAddress: string;
+  /** The other end of the connection. */
+  readonly peerAddress: string;
+  readonly peerPort: number;
   method: string;
   /** The path as received, without its query: queries can carry secrets. */
   path: string;
@@ -93,11 +96,12 @@ export interface Backlog {
 const none: readonly string[] = [];
 
 /** `age`: milliseconds since the first byte of its head came. */
-export function beginExchange(id: string, clientAddress: string, clientPort: number, age = 0): Exchange {
+export function beginExchange(id: string, peerAddress: string, peerPort: number, age = 0): Exchange {
   return {
     id,
-    clientAddress,
-    clientPort,
+    clientAddress: peerAddress,
+    peerAddress,
+    peerPort,
     method: '',
     path: '',
     httpVersion: '1.1',

@@ -1,5 +1,7 @@
 /** Addresses to listen on and URLs of nodes, read strictly: what can't be honoured is refused, not ignored. */
 import { isIP, isIPv4, isIPv6 } from 'node:net';
+import { addressBits, networkBits } from '../networks.ts';
+import { shorten } from './explain.ts';
 import type { Reading } from './units.ts';
 
 /** Elasticsearch's and OpenSearch's own port, for a node URL that names none. */
@@ -105,4 +107,31 @@ function isHostName(host: string): boolean {
 
 function wrong(what: string, fix: string): { kind: 'wrong'; wrong: string; fix: string } {
   return { kind: 'wrong', wrong: what, fix };
+}
+
+/** `10.1.0.0/16`, `2001:db8::/32`, or one address. What lies behind the prefix must be zero. */
+export function readNetwork(text: string): Reading<string> {
+  const shown = shorten(JSON.stringify(text));
+  const [address = '', length] = text.split('/');
+  const bits = addressBits(address);
+  const network = networkBits(text);
+  if (network === undefined || bits === undefined || text.includes('%')) {
+    return wrong(
+      `${shown} is neither an address nor a block of them`,
+      'write e.g. 10.1.0.0/16, 2001:db8::/32 or 10.2.3.4',
+    );
+  }
+  if (!bits.slice(network.length).includes('1')) return { kind: 'value', value: text };
+  const first = isIPv4(address) ? firstOf(network) : undefined;
+  return wrong(
+    `${shown} is an address within its block, not the block`,
+    first === undefined
+      ? `set its bits after the first ${length} to zero, or remove /${length}`
+      : `write ${first}/${length} for the block, or ${address} for the address alone`,
+  );
+}
+
+function firstOf(network: string): string {
+  const bits = network.slice(1).padEnd(32, '0');
+  return [0, 8, 16, 24].map((at) => Number.parseInt(bits.slice(at, at + 8), 2)).join('.');
 }

@@ -150,7 +150,8 @@ export interface Config {
     /** Nodes tried for one request, the first included. */
     readonly attempts: number;
   };
-  readonly forwarded: { readonly trust: 'none' | 'all' };
+  /** Networks are blocks (CIDR) or single addresses. */
+  readonly forwarded: { readonly trust: 'none' | 'all' | readonly string[] };
   /** The destination is `stdout`, `stderr` or an absolute path. */
   readonly accessLog: { readonly enabled: boolean; readonly destination: string };
   readonly log: { readonly level: 'debug' | 'info' | 'warn' | 'error' };

@@ -3,7 +3,7 @@
  * for editors (docs/sluice.schema.json) and the reference (docs/configuration.md) are printed from it.
  */
 import { z } from 'zod';
-import { readAddress, readNode } from './address.ts';
+import { readAddress, readNetwork, readNode } from './address.ts';
 import { defaults } from './defaults.ts';
 import { toJsonSchema } from './json-schema.ts';
 import { identity, policies } from './policies-schema.ts';
@@ -241,10 +241,13 @@ export const schema = z.strictObject({
   forwarded: z
     .strictObject({
       trust: z
-        .enum(['none', 'all'])
+        .union([
+          z.enum(['none', 'all']),
+          z.array(read(readNetwork).meta({ examples: ['10.1.0.0/16'] })).min(1),
+        ])
         .prefault('none')
         .describe(
-          'X-Forwarded-* and X-Proxy-User, -Roles, -Ext-* from clients: none drops them, all believes them',
+          'Whose X-Forwarded-* and X-Proxy-User, -Roles, -Ext-* are believed: those of peers in these networks, of all or none; others are dropped',
         ),
     })
     .prefault({}),

@@ -160,7 +160,7 @@ test('every line is in the file once the log is closed, in order, through a rota
         renameSync(file, `${file}.1`);
         log.reopen();
       }
-      log.ended(Object.assign(exchange, { clientPort: number }));
+      log.ended(Object.assign(exchange, { peerPort: number }));
     }
     await log.close();
     log.ended(exchange);

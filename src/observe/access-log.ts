@@ -101,7 +101,9 @@ export function createAccessLog(destination: string, onTrouble: (why: string) =>
 /** One exchange as its line, the newline included. */
 export function accessLine(exchange: Exchange): string {
   const { failure, connectedAfter, firstByteAfter, rtt, retransmits } = exchange;
-  let line = `{"time":${exchange.startedWall},"id":${quoted(exchange.id)},"client":"${exchange.clientAddress}","port":${exchange.clientPort}`;
+  let line = `{"time":${exchange.startedWall},"id":${quoted(exchange.id)},"client":"${exchange.clientAddress}"`;
+  if (exchange.peerAddress !== exchange.clientAddress) line += `,"peer":"${exchange.peerAddress}"`;
+  line += `,"port":${exchange.peerPort}`;
   if (exchange.method !== '') {
     line += `,"method":${quoted(exchange.method, methodLimit)},"path":${quoted(exchange.path, pathLimit)},"http":"${exchange.httpVersion}"`;
   }

@@ -4,12 +4,12 @@
  */
 import { isNominated } from '../http1/forward.ts';
 import type { RequestHead } from '../http1/request-head.ts';
+import { type AddressBits, addressBits, networkBits } from '../networks.ts';
 import type { Action, HeaderMatch, LengthMatch, Match, PolicyDocument } from './document.ts';
 import { readingsOf } from './encoded-slash.ts';
 import type { Endpoint } from './endpoints.ts';
 import { compileGlobs, compilePathGlob } from './glob.ts';
 import { compileIndexPatterns, covers, mayTouch, patternPrefixes } from './indices.ts';
-import { type AddressBits, addressBits, networkBits } from './networks.ts';
 import { comparePrincipal } from './principal-match.ts';
 import { Seen } from './seen.ts';
 import type { Subject } from './subject.ts';

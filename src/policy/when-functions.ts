@@ -4,8 +4,8 @@
  * a function of the library whatever type it is declared for (the type of those below is one they never meet).
  */
 import type { ASTNode, Environment, TypeDeclaration } from '@marcbachmann/cel-js';
+import { type AddressBits, addressBits, networkBits } from '../networks.ts';
 import { compileGlob } from './glob.ts';
-import { type AddressBits, addressBits, networkBits } from './networks.ts';
 import type { RequestView } from './when-request.ts';
 import { compileZone, getters } from './when-zones.ts';
 

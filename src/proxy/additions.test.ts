@@ -25,7 +25,7 @@ describe('what is added to a request', () => {
   it('is what Sluice saw, where nobody is trusted', () => {
     for (const fields of ['', said]) {
       assert.equal(
-        requestAdditions(head(fields), '10.0.0.9', 'id-1', 'none'),
+        requestAdditions(head(fields), { address: '10.0.0.9', believed: false }, 'id-1'),
         'X-Forwarded-For: 10.0.0.9\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: es:9200\r\n' +
           'X-Request-Id: id-1\r\n',
       );
@@ -34,18 +34,23 @@ describe('what is added to a request', () => {
 
   it('continues what was said before, where it is trusted', () => {
     assert.equal(
-      requestAdditions(head(`${said}X-Forwarded-For: 2.2.2.2\r\n`, '1.0'), '10.0.0.9', 'id-1', 'all'),
+      requestAdditions(
+        head(`${said}X-Forwarded-For: 2.2.2.2\r\n`, '1.0'),
+        { address: '10.0.0.9', believed: true },
+        'id-1',
+      ),
       'X-Forwarded-For: 1.1.1.1, 2.2.2.2, 10.0.0.9\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: outside\r\n' +
         'X-Request-Id: id-1\r\n',
     );
   });
 
   it('is dropped from what the client sent, so that none of it stands there twice', () => {
-    for (const trust of ['none', 'all'] as const) {
-      const added = viaLine(head(''), 'sluice-1') + requestAdditions(head(''), '10.0.0.9', 'id', trust);
+    for (const believed of [false, true]) {
+      const added =
+        viaLine(head(''), 'sluice-1') + requestAdditions(head(''), { address: '10.0.0.9', believed }, 'id');
       for (const line of added.trimEnd().split('\r\n')) {
         const name = line.slice(0, line.indexOf(':')).toLowerCase();
-        assert.ok(droppedFromRequests[trust].has(name), `${name} (${trust})`);
+        assert.ok(droppedFromRequests(believed).has(name), `${name} (${believed})`);
       }
     }
   });
@@ -79,10 +84,10 @@ describe('what is added to an answer', () => {
 
 it('nobody is taken for another user by a field that OpenSearch believes of a proxy', () => {
   for (const key of ['x-proxy-user', 'x_proxy_user', 'x-proxy_roles', 'x-proxy-ext-team', 'x-proxy-ext']) {
-    assert.equal(droppedFromRequests.none.has(key), true, key);
-    assert.equal(droppedFromRequests.all.has(key), false, key);
+    assert.equal(droppedFromRequests(false).has(key), true, key);
+    assert.equal(droppedFromRequests(true).has(key), false, key);
   }
   for (const key of ['x-proxy', 'x-proxy-users', 'proxy-user', 'x-opaque-id', 'accept']) {
-    assert.equal(droppedFromRequests.none.has(key), false, key);
+    assert.equal(droppedFromRequests(false).has(key), false, key);
   }
 });

@@ -20,30 +20,28 @@ const own: readonly string[] = ['x-request-id', 'via'];
 const untrusted: ReadonlySet<string> = new Set([...own, ...claims]);
 
 /** Dropped from requests, since Sluice writes its own or trusts no one else's. */
-export const droppedFromRequests: Readonly<Record<Trust, FieldNames>> = {
-  none: { has: (key) => untrusted.has(key) || assertsUser(key) },
-  all: new Set([...own, 'x-forwarded-for', 'x-forwarded-host', 'x-forwarded-proto']),
-};
+export function droppedFromRequests(believed: boolean): FieldNames {
+  return believed ? rewritten : unbelieved;
+}
+
+const rewritten: FieldNames = new Set([...own, 'x-forwarded-for', 'x-forwarded-host', 'x-forwarded-proto']);
+const unbelieved: FieldNames = { has: (key) => untrusted.has(key) || assertsUser(key) };
 
 /** The same with what a policy drops besides; made once for each policy. */
-export function droppedWith(trust: Trust, more: FieldNames): FieldNames {
+export function droppedWith(believed: boolean, more: FieldNames): FieldNames {
+  const unions = believed ? unionsOfBelieved : unionsOfOthers;
   let both = unions.get(more);
   if (both === undefined) {
-    const ours = droppedFromRequests[trust];
+    const ours = droppedFromRequests(believed);
     both = { has: (key) => ours.has(key) || more.has(key) };
     unions.set(more, both);
   }
   return both;
 }
-const unions = new WeakMap<FieldNames, FieldNames>();
+const unionsOfBelieved = new WeakMap<FieldNames, FieldNames>();
+const unionsOfOthers = new WeakMap<FieldNames, FieldNames>();
 
 export const droppedFromResponses: ReadonlySet<string> = new Set(['x-request-id']);
-
-/**
- * Whose word is believed on where a request comes from (X-Forwarded-*) and who sends it (X-Proxy-User): nobody's, or
- * everybody's because only proxies reach the listener.
- */
-export type Trust = 'none' | 'all';
 
 const idPattern = /^[\x21-\x7e]{1,128}$/;
 
@@ -62,11 +60,19 @@ export function requestId(head: RequestHead): string {
   return given !== undefined && idPattern.test(given) ? given : newRequestId();
 }
 
-export function requestAdditions(head: RequestHead, clientAddress: string, id: string, trust: Trust): string {
-  const before = (key: string) => (trust === 'all' ? head.fields.joined(key) : undefined);
+/** Of whom a request comes from, as far as Sluice itself knows. */
+export interface Sender {
+  /** The peer of the connection. */
+  readonly address: string;
+  /** Its word on whom it speaks for counts; see trust.ts. */
+  readonly believed: boolean;
+}
+
+export function requestAdditions(head: RequestHead, { address, believed }: Sender, id: string): string {
+  const before = (key: string) => (believed ? head.fields.joined(key) : undefined);
   const path = before('x-forwarded-for');
   return (
-    `X-Forwarded-For: ${path === undefined ? '' : `${path}, `}${clientAddress}\r\n` +
+    `X-Forwarded-For: ${path === undefined ? '' : `${path}, `}${address}\r\n` +
     `X-Forwarded-Proto: ${before('x-forwarded-proto') ?? 'http'}\r\n` +
     `X-Forwarded-Host: ${before('x-forwarded-host') ?? head.host}\r\n` +
     `X-Request-Id: ${id}\r\n`

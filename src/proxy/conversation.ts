@@ -60,6 +60,7 @@ export class Conversation {
   readonly #exchange: Exchange;
   readonly #lease: Lease;
   readonly #allowed: Allowed;
+  readonly #believed: boolean;
   readonly #server: Connection;
   readonly #hasBody: boolean;
   /** What becomes of chunks, in both directions. */
@@ -81,6 +82,7 @@ export class Conversation {
     const { client, watch, head, exchange, allowed } = passage;
     this.#options = options;
     this.#allowed = allowed;
+    this.#believed = passage.believed;
     this.#client = client;
     this.#watch = watch;
     this.#head = head;
@@ -131,14 +133,15 @@ export class Conversation {
 
   #requestText(): string {
     const head = this.#head;
-    const { trust, pseudonym } = this.#options;
+    const believed = this.#believed;
     const { policy } = this.#allowed;
     const { node } = this.#lease;
-    const ours =
-      viaLine(head, pseudonym) + requestAdditions(head, this.#client.remoteAddress, this.#exchange.id, trust);
+    const sender = { address: this.#client.remoteAddress, believed };
+    const ours = viaLine(head, this.#options.pseudonym) + requestAdditions(head, sender, this.#exchange.id);
     const added = policy === undefined ? ours : ours + policy.headerLines;
     return forwardRequest(head, {
-      drop: policy === undefined ? droppedFromRequests[trust] : droppedWith(trust, policy.droppedFields),
+      drop:
+        policy === undefined ? droppedFromRequests(believed) : droppedWith(believed, policy.droppedFields),
       add: this.#preflight ? `${added}Expect: 100-continue\r\n` : added,
       host: node.authority,
       hostOf: node.hostOf,

@@ -24,6 +24,8 @@ export interface Passage {
   readonly watch: Client['watch'];
   readonly head: RequestHead;
   readonly exchange: Exchange;
+  /** The word of the peer on whom it speaks for counts; see trust.ts. */
+  readonly believed: boolean;
   /** What the policies allow it. */
   allowed: Allowed;
   /** Its place among the policy's streams. */

@@ -3,7 +3,7 @@ import type { Failure } from '../errors.ts';
 import type { Backlog, Observer } from '../exchange.ts';
 import type { Judge } from '../policy/judge.ts';
 import type { Cluster } from '../upstream/cluster.ts';
-import type { Trust } from './additions.ts';
+import type { TrustSetting } from './trust.ts';
 
 /** What was decided for one request on its way to a node; `id` is the request's. */
 export type Decision =
@@ -31,7 +31,8 @@ export interface ProxyOptions {
   readonly onDecision?: ((decision: Decision) => void) | undefined;
   /** Of the observer that writes; undefined where none does. */
   readonly backlog?: Backlog | undefined;
-  readonly trust: Trust;
+  /** Whose X-Forwarded-* and X-Proxy-* fields are believed. */
+  readonly trust: TrustSetting;
   /** What it is called in Via: a token, another for each process. */
   readonly pseudonym: string;
   /** While it says true every answer ends its connection. */

@@ -18,6 +18,7 @@ import { Conversation, type Ended } from './conversation.ts';
 import { type Allowed, departed, enter, free, type Passage, unjudged, type Waiting } from './entry.ts';
 import { Ledger } from './ledger.ts';
 import type { ProxyOptions } from './options.ts';
+import { clientOf, createTrust } from './trust.ts';
 import { isLoop } from './via.ts';
 
 /**
@@ -48,6 +49,7 @@ export function createProxy(options: ProxyOptions): Proxy {
     maxTarget: limits.targetBytes,
   };
   const headOptions = { maxBytes: limits.headBytes, idleTimeout: timeouts.idle, timeout: timeouts.head };
+  const trust = createTrust(options.trust);
   let inFlight = 0;
 
   async function serve(client: Client): Promise<void> {
@@ -126,11 +128,14 @@ export function createProxy(options: ProxyOptions): Proxy {
       if (refused) after = refuse(connection, exchange, refusal(head), 'linger');
       else {
         describe(head, exchange);
+        const believed = trust.believes(connection.remoteAddress);
+        if (believed) exchange.clientAddress = clientOf(head, connection.remoteAddress, trust);
         passage = {
           client: connection,
           watch: client.watch,
           head,
           exchange,
+          believed,
           allowed: unjudged,
           ticket: free,
           mayAsk: true,

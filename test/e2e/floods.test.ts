@@ -71,7 +71,7 @@ onEachTransport('a flood', (kind) => {
     const answer = await within('the other answer', readWhole(other), 2 * minute);
     assert.equal(answer.head.status, 403);
     const port = other.socket.localPort;
-    const between = exchanges.findIndex(({ clientPort }) => clientPort === port) - 1000;
+    const between = exchanges.findIndex(({ peerPort }) => peerPort === port) - 1000;
     assert.ok(between < 500, `${between} requests of the flood were answered first`);
     await within('the flood', Promise.all([writing, reading]), 2 * minute);
     assert.equal(exchanges.length, count + 1);
@@ -89,7 +89,7 @@ onEachTransport('a flood', (kind) => {
     );
     assert.equal(exchanges.length, flooders.length * count);
     // No connection is served in one go: between two of its exchanges, others have theirs.
-    const ports = exchanges.map(({ clientPort }) => clientPort);
+    const ports = exchanges.map(({ peerPort }) => peerPort);
     const changes = ports.filter((port, at) => port !== ports[at - 1]).length;
     assert.ok(changes > count, `the connections took turns ${changes} times only`);
   });

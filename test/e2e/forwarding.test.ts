@@ -2,14 +2,17 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { gzipSync } from 'node:zlib';
+import { accessLine } from '../../src/observe/access-log.ts';
+import type { TrustSetting } from '../../src/proxy/trust.ts';
 import { readWhole } from '../support/http-peer.ts';
 import { answering, answerText, Origin } from '../support/origin.ts';
+import { PolicyStand } from '../support/policy-stand.ts';
 import { onEachTransport, Stand } from '../support/stand.ts';
 
 const trace = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
 
 onEachTransport('a forwarded message', (kind) => {
-  const ask = async (fields: string, trust: 'none' | 'all' = 'none') => {
+  const ask = async (fields: string, trust: TrustSetting = 'none') => {
     await using origin = await Origin.open();
     await using stand = await Stand.open(kind, { nodes: [origin.port], trust });
     const client = await stand.client();
@@ -60,6 +63,77 @@ onEachTransport('a forwarded message', (kind) => {
       ['x-forwarded-for', 'x-forwarded-proto', 'x-forwarded-host', 'via'].map((name) => request.field(name)),
       ['1.2.3.4, 10.0.0.1, 127.0.0.1', 'https', 'es.example:9200', `1.0 a, 1.1 b, 1.1 ${pseudonym}`],
     );
+  });
+
+  const said =
+    'X-Forwarded-For: 6.6.6.6, 203.0.113.5\r\nX-Forwarded-For: 10.0.0.7\r\nX-Proxy-User: alice\r\nX-Forwarded-Proto: https\r\n';
+
+  it('from a proxy of our own is from the right-most address that is none, and the server hears of all', async () => {
+    const { request, exchange } = await ask(said, ['127.0.0.0/8', '10.0.0.0/8']);
+    assert.deepEqual([exchange.clientAddress, exchange.peerAddress], ['203.0.113.5', '127.0.0.1']);
+    assert.deepEqual(
+      ['x-forwarded-for', 'x-forwarded-proto', 'x-proxy-user'].map((name) => request.field(name)),
+      ['6.6.6.6, 203.0.113.5, 10.0.0.7, 127.0.0.1', 'https', 'alice'],
+    );
+    const line = JSON.parse(accessLine(exchange));
+    assert.deepEqual([line.client, line.peer, line.port], ['203.0.113.5', '127.0.0.1', exchange.peerPort]);
+  });
+
+  it('from anybody else is from the peer, and says nothing of another client or user', async () => {
+    for (const trust of [['10.0.0.0/8', '203.0.113.5'], 'none'] as const) {
+      const { request, exchange } = await ask(said, trust);
+      assert.deepEqual([exchange.clientAddress, exchange.peerAddress], ['127.0.0.1', '127.0.0.1']);
+      assert.deepEqual(
+        ['x-forwarded-for', 'x-forwarded-proto', 'x-proxy-user'].map((name) => request.field(name)),
+        ['127.0.0.1', 'http', undefined],
+      );
+      assert.equal(JSON.parse(accessLine(exchange)).peer, undefined);
+    }
+  });
+
+  it('that names no client is from the last proxy that is known', async () => {
+    for (const [entries, expected] of [
+      ['203.0.113.5, unknown', '127.0.0.1'],
+      ['203.0.113.5, unknown, 10.0.0.7', '10.0.0.7'],
+      ['203.0.113.5:4711, [10.0.0.7]:80', '127.0.0.1'],
+      ['203.0.113.5:4711, 10.0.0.7:80', '203.0.113.5'],
+    ] as const) {
+      const { exchange } = await ask(`X-Forwarded-For: ${entries}\r\n`, ['127.0.0.1', '10.0.0.0/8']);
+      assert.equal(exchange.clientAddress, expected, entries);
+    }
+  });
+
+  it('is judged by that address: `sources` can not be forged past a proxy', async () => {
+    const policies = { inside: { action: 'allow', match: { sources: ['203.0.113.0/24'] } } };
+    await using origin = await Origin.open();
+    for (const [trust, entries, status] of [
+      [['127.0.0.1'], '6.6.6.6, 203.0.113.5', 200],
+      [['127.0.0.1'], '203.0.113.5, 6.6.6.6', 403],
+      [['10.0.0.0/8'], '203.0.113.5', 403],
+      ['none', '203.0.113.5', 403],
+    ] as const) {
+      await using stand = await PolicyStand.open(kind, { nodes: [origin.port], policies, trust });
+      const client = await stand.client();
+      await client.write(`GET /_search HTTP/1.1\r\nHost: es\r\nX-Forwarded-For: ${entries}\r\n\r\n`);
+      assert.equal((await readWhole(client)).head.status, status, `${trust} ${entries}`);
+    }
+    assert.equal(origin.received.length, 1);
+  });
+
+  it('carries what a policy drops by what the peer may say, whoever asked first', async () => {
+    const policies = { one: { action: 'allow', headers: { remove: ['x-mine'] } } };
+    await using origin = await Origin.open();
+    for (const [trust, expected] of [
+      ['none', undefined],
+      [['127.0.0.1'], 'alice'],
+    ] as const) {
+      await using stand = await PolicyStand.open(kind, { nodes: [origin.port], policies, trust });
+      const client = await stand.client();
+      await client.write('GET / HTTP/1.1\r\nHost: es\r\nX-Mine: 1\r\nX-Proxy-User: alice\r\n\r\n');
+      await readWhole(client);
+      const { head } = origin.received.at(-1)!;
+      assert.deepEqual([head.field('x-proxy-user'), head.field('x-mine')], [expected, undefined]);
+    }
   });
 
   it('keeps the id of the client or makes one, the same for server, client and record', async () => {

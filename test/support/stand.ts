@@ -6,9 +6,9 @@ import { Front } from '../../src/listen/front.ts';
 import type { Transport, TransportKind } from '../../src/net/contract.ts';
 import { createEngineTransport } from '../../src/net/engine.ts';
 import { createStreamsTransport } from '../../src/net/streams.ts';
-import type { Trust } from '../../src/proxy/additions.ts';
 import type { ProxyOptions } from '../../src/proxy/options.ts';
 import { createProxy, type Proxy as RunningProxy } from '../../src/proxy/proxy.ts';
+import type { TrustSetting } from '../../src/proxy/trust.ts';
 import { newPseudonym } from '../../src/proxy/via.ts';
 import { Cluster, type ClusterOptions } from '../../src/upstream/cluster.ts';
 import type { ClusterEvent } from '../../src/upstream/events.ts';
@@ -30,7 +30,7 @@ export interface StandOptions {
   readonly host?: ClusterOptions['host'];
   readonly dns?: ClusterOptions['dns'];
   readonly resolver?: ClusterOptions['resolver'];
-  readonly trust?: Trust;
+  readonly trust?: TrustSetting;
   /** Undefined: every request passes. */
   readonly judge?: ProxyOptions['judge'];
   /** The nodes of more clusters, by name. */

@@ -149,6 +149,16 @@ describe('what works and is dangerous, or without effect, is a warning', () => {
       /^2:46: warning: policies\.onStart: everything is allowed until /,
     ],
     [
+      'a client that may name any address as its own',
+      `${least}forwarded: { trust: all }\n`,
+      /^2:21: warning: forwarded\.trust: whoever reaches a listener can pass for any client /,
+    ],
+    [
+      'a network that is everybody',
+      `${least}forwarded: { trust: ['::/0'] }\n`,
+      /^2:21: warning: forwarded\.trust: whoever reaches a listener can pass for any client /,
+    ],
+    [
       'principals that no policy asks for',
       `${least}identity: { users: { file: ${file('')} } }\n`,
       /^2:11: warning: identity: nobody is verified where there are no policies; /,

@@ -4,7 +4,7 @@ import type { Path } from '../../config/path.ts';
 import { clustersOf, type Finding } from './finding.ts';
 
 export function dangers(config: Config): readonly Finding[] {
-  const { policies, identity, clusters } = config;
+  const { policies, identity, clusters, forwarded } = config;
   const unverified = clustersOf(config).flatMap(({ path, cluster }): readonly Finding[] => {
     if (!cluster.nodes.some(({ tls }) => tls?.verify === false)) return [];
     const wrong = 'whoever is on the way can pass for these nodes and read credentials';
@@ -22,7 +22,16 @@ export function dangers(config: Config): readonly Finding[] {
           },
         ]
       : [];
-  if (policies !== undefined) return [...unverified, ...open];
+  const forged: readonly Finding[] = believesAnybody(forwarded.trust)
+    ? [
+        {
+          path: ['forwarded', 'trust'],
+          wrong: 'whoever reaches a listener can pass for any client address and any user',
+          fix: 'write the networks of the proxies in front',
+        },
+      ]
+    : [];
+  if (policies !== undefined) return [...unverified, ...forged, ...open];
   const verifies =
     identity.users !== undefined || identity.apiKeys !== undefined || identity.tokens.length > 0;
   const idle: readonly (readonly [boolean, Path, string])[] = [
@@ -32,5 +41,9 @@ export function dangers(config: Config): readonly Finding[] {
   const unused = idle.flatMap(([given, path, wrong]) =>
     given ? [{ path, wrong, fix: 'add policies, or remove it' }] : [],
   );
-  return [...unverified, ...unused];
+  return [...unverified, ...forged, ...unused];
+}
+
+function believesAnybody(trust: Config['forwarded']['trust']): boolean {
+  return trust === 'all' || (trust !== 'none' && trust.some((block) => block.endsWith('/0')));
 }

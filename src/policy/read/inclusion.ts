@@ -3,6 +3,7 @@
  * is no request that the other matches and it does not; where it can't tell, it says no.
  */
 import { parseRequestHead } from '../../http1/request-head.ts';
+import { networkBits } from '../../networks.ts';
 import { compileConditions, explicitIndex, type Sense, senseOf } from '../conditions.ts';
 import type {
   HeaderMatch,
@@ -16,7 +17,6 @@ import { endpointTable } from '../endpoint-table.ts';
 import { type Endpoint, endpoints } from '../endpoints.ts';
 import { compileGlob, compileGlobs, compilePathGlob, type Glob } from '../glob.ts';
 import { compileIndexPatterns, containsPattern, type IndexPatterns } from '../indices.ts';
-import { networkBits } from '../networks.ts';
 import { describe, type Subject } from '../subject.ts';
 
 /** What a policy matches, as far as it can be compared. */

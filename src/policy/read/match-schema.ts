@@ -1,5 +1,6 @@
 /** `spec.match`: which requests a policy is about. */
 import { z } from 'zod';
+import { readNetwork } from '../../config/address.ts';
 import { nearest } from '../../config/nearest.ts';
 import { read, refuse, size } from '../../config/quantities.ts';
 import type { Reading } from '../../config/units.ts';
@@ -15,7 +16,6 @@ import {
   readFieldText,
   readHeaderName,
   readMediaType,
-  readNetwork,
   readPathPattern,
   readText,
   readTimeOfDay,

@@ -1,7 +1,7 @@
 /** What no set may hold, since it would let clients use what is not theirs, or nobody anything at all. */
 import type { Problem } from '../../config/load.ts';
+import { networkBits } from '../../networks.ts';
 import { type PolicyDocument, type PolicyLimits, placeOf } from '../document.ts';
-import { networkBits } from '../networks.ts';
 import { sendsCredentials } from '../server-fields.ts';
 import type { When } from '../when.ts';
 

@@ -2,17 +2,10 @@ import assert from 'node:assert/strict';
 import { BlockList, isIP } from 'node:net';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { readNetwork } from '../../config/address.ts';
 import { readSize } from '../../config/units.ts';
 import { defaultBurst, defaultRequestBurst, readBandwidth, readRequestRate } from './rates.ts';
-import {
-  readMoment,
-  readName,
-  readNetwork,
-  readPathPattern,
-  readSecretFile,
-  readTimeOfDay,
-  readZone,
-} from './texts.ts';
+import { readMoment, readName, readPathPattern, readSecretFile, readTimeOfDay, readZone } from './texts.ts';
 
 const kindsOf = (reader: (text: string) => { readonly kind: string }, texts: readonly string[]) =>
   texts.map((text) => reader(text).kind);

@@ -1,9 +1,8 @@
 /** The texts of a policy document, each read by one function that says what is wrong and how to mend it. */
-import { isIP, isIPv4 } from 'node:net';
+import { isIP } from 'node:net';
 import { shorten } from '../../config/explain.ts';
 import { nearest } from '../../config/nearest.ts';
 import type { Reading } from '../../config/units.ts';
-import { addressBits, networkBits } from '../networks.ts';
 import { secretVariablePrefix } from '../secrets.ts';
 
 /** As Elasticsearch has it for names of users; longer ones are a mistake. */
@@ -56,32 +55,6 @@ export function readHeaderName(text: string): Reading<string> {
 export function readMethod(text: string): Reading<string> {
   const fits = text.length <= 32 && new RegExp(headerNamePattern).test(text);
   return fits ? value(text) : wrong(`${quoted(text)} is not a method`, 'write e.g. POST');
-}
-
-/** `10.1.0.0/16`, `2001:db8::/32`, or one address. What lies behind the prefix must be zero. */
-export function readNetwork(text: string): Reading<string> {
-  const [address = '', length] = text.split('/');
-  const bits = addressBits(address);
-  const network = networkBits(text);
-  if (network === undefined || bits === undefined || text.includes('%')) {
-    return wrong(
-      `${quoted(text)} is neither an address nor a block of them`,
-      'write e.g. 10.1.0.0/16, 2001:db8::/32 or 10.2.3.4',
-    );
-  }
-  if (!bits.slice(network.length).includes('1')) return value(text);
-  const first = isIPv4(address) ? firstOf(network) : undefined;
-  return wrong(
-    `${quoted(text)} is an address within its block, not the block`,
-    first === undefined
-      ? `set its bits after the first ${length} to zero, or remove /${length}`
-      : `write ${first}/${length} for the block, or ${address} for the address alone`,
-  );
-}
-
-function firstOf(network: string): string {
-  const bits = network.slice(1).padEnd(32, '0');
-  return [0, 8, 16, 24].map((at) => Number.parseInt(bits.slice(at, at + 8), 2)).join('.');
 }
 
 export function readAddress(text: string): Reading<string> {
