@@ -1,8 +1,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { subject } from '../../test/support/policies.ts';
 import { endpointTable, queryIndexParameters } from './endpoint-table.ts';
-import { type EndpointMatch, endpoints, findEndpoint, queryIndices, unknownEndpoint } from './endpoints.ts';
+import {
+  corsPreflight,
+  type EndpointMatch,
+  endpoints,
+  findEndpoint,
+  queryIndices,
+  unknownEndpoint,
+} from './endpoints.ts';
 import { readPath } from './path.ts';
 
 function match(method: string, raw: string): EndpointMatch {
@@ -196,6 +204,16 @@ test('the typed URLs of Elasticsearch 7 are the endpoints without a type', () =>
   assert.deepEqual(find('POST', '/logs/type/1/_update'), ['update', 'logs']);
   assert.deepEqual(find('GET', '/logs,secret/type/_search'), ['search', 'logs,secret']);
   assert.deepEqual(find('PUT', '/logs/_mapping/type'), ['indices.put_mapping', 'logs']);
+});
+
+test('a browser that asks first asks for one endpoint on every path, and no path alone makes one of it', () => {
+  const asks = ['Origin: https://app.example', 'Access-Control-Request-Method: PUT'];
+  for (const path of ['/', '/logs/_doc/a%2Fb', '/_cluster/settings', '/nowhere/at/all', '/secret/_bulk']) {
+    const { match: found } = subject(`OPTIONS ${path}`, { fields: asks });
+    assert.deepEqual([found.endpoint, found.indices], [corsPreflight, []], path);
+    if (!path.includes('%')) assert.equal(subject(`OPTIONS ${path}`).match.endpoint, unknownEndpoint, path);
+    assert.notEqual(subject(`PUT ${path}`, { fields: asks }).match.endpoint, corsPreflight, path);
+  }
 });
 
 test('HEAD is an endpoint of its own where the servers have one, and else that of GET', () => {

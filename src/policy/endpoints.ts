@@ -39,6 +39,17 @@ export const unknownEndpoint: Endpoint = {
   ndjson: false,
 };
 
+/** What cors.ts tells by its fields, on any path: the servers answer it themselves, and no handler of theirs runs. */
+export const corsPreflight: Endpoint = {
+  id: 1,
+  name: 'cors.preflight',
+  group: 'monitor',
+  server: 'both',
+  takesIndices: false,
+  bodyIndices: false,
+  ndjson: false,
+};
+
 /** One URL of an endpoint with one method. */
 interface Route {
   readonly endpoint: Endpoint;
@@ -58,13 +69,14 @@ interface Node {
 
 const trie = newNode();
 
-/** All of them, `unknownEndpoint` among them; the others by name. */
+/** All of them, `unknownEndpoint` and `corsPreflight` among them; the others by name. */
 export const endpoints: readonly Endpoint[] = [
   unknownEndpoint,
+  corsPreflight,
   ...endpointTable
     .trim()
     .split('\n')
-    .map((line, at) => readLine(line, at + 1)),
+    .map((line, at) => readLine(line, at + 2)),
 ];
 
 const unknownMatch: EndpointMatch = { endpoint: unknownEndpoint, indices: [], ids: [] };

@@ -1,8 +1,9 @@
 /** What policies are asked about: one request's head, who sent it, from where, when. */
 import { type Failure, failure } from '../errors.ts';
 import type { RequestHead } from '../http1/request-head.ts';
+import { isCorsPreflight } from './cors.ts';
 import { slashFault } from './encoded-slash.ts';
-import { type EndpointMatch, findEndpoint, queryIndices } from './endpoints.ts';
+import { corsPreflight, type EndpointMatch, findEndpoint, queryIndices } from './endpoints.ts';
 import { type IndexExpression, parseIndexExpression } from './indices.ts';
 import { type JudgedPath, readPath } from './path.ts';
 import type { Principal } from './principal.ts';
@@ -39,7 +40,7 @@ export interface Circumstances {
 
 /** Refuses with `path-ambiguous` what policies could read differently from the server. */
 export function describe(head: RequestHead, circumstances: Circumstances): Subject | Failure {
-  const target = targetOf(head.method, head.path);
+  const target = targetOf(isCorsPreflight(head) ? corsAsk : head.method, head.path);
   if ('code' in target) return target;
   const { path, match, indices } = target;
   const { source, principals, time } = circumstances;
@@ -50,6 +51,10 @@ export function describe(head: RequestHead, circumstances: Circumstances): Subje
 /** Clients ask for the same again and again; but long paths are mostly of single documents. */
 const known = new Seen<Target>(4096);
 const maxKnownLength = 128;
+
+/** Stands for the method of a CORS preflight: no method holds a blank. */
+const corsAsk = 'CORS preflight';
+const corsMatch: EndpointMatch = { endpoint: corsPreflight, indices: [], ids: [] };
 
 function targetOf(method: string, path: string): Target | Failure {
   if (path.length > maxKnownLength) return readTarget(method, path);
@@ -64,8 +69,10 @@ function targetOf(method: string, path: string): Target | Failure {
 function readTarget(method: string, raw: string): Target | Failure {
   const path = readPath(raw);
   if ('code' in path) return path;
-  const match = findEndpoint(method, path);
-  const fault = path.slashed.length === 0 ? undefined : slashFault(method, path, match);
+  const asksFirst = method === corsAsk;
+  const match = asksFirst ? corsMatch : findEndpoint(method, path);
+  // No route depends on the path of one that only asks.
+  const fault = path.slashed.length === 0 || asksFirst ? undefined : slashFault(method, path, match);
   if (fault !== undefined) return failure('path-ambiguous', fault);
   const indices = parseIndexExpression(match.indices);
   return 'code' in indices ? indices : { path, match, indices, narrowed: undefined };

@@ -14,7 +14,7 @@ import type {
   TimeWindow,
 } from '../document.ts';
 import { endpointTable } from '../endpoint-table.ts';
-import { type Endpoint, endpoints } from '../endpoints.ts';
+import { corsPreflight, type Endpoint, endpoints } from '../endpoints.ts';
 import { compileGlob, compileGlobs, compilePathGlob, type Glob } from '../glob.ts';
 import { compileIndexPatterns, containsPattern, type IndexPatterns } from '../indices.ts';
 import { describe, type Subject } from '../subject.ts';
@@ -170,6 +170,7 @@ const methodsByName: ReadonlyMap<string, readonly string[]> = new Map(
 );
 
 export function methodsOf({ name }: Endpoint): readonly string[] {
+  if (name === corsPreflight.name) return ['OPTIONS'];
   return methodsByName.get(name) ?? [];
 }
 

@@ -304,6 +304,20 @@ test('no more is told than anyone reads', () => {
   assert.match(lines.at(-1) ?? '', /^policies: 399 more findings are not shown/);
 });
 
+test('a policy that lets browsers ask first is not warned of, however it says so', () => {
+  const asks = [{ name: 'origin', values: ['https://app.example'] }];
+  for (const match of [
+    { endpoints: ['cors.preflight'] },
+    { endpoints: ['cors.preflight'], headers: asks },
+    { endpoints: ['cors.*'], methods: ['OPTIONS'] },
+    { methods: ['OPTIONS'], headers: asks },
+  ]) {
+    assert.deepEqual(told(policy('browsers-ask-first', { match })), [], JSON.stringify(match));
+  }
+  const bound = told(policy('bound', { match: { endpoints: ['cors.preflight'], indices: ['a'] } }));
+  assert.match(bound.join(), /never matches cors\.preflight: no request to it is about indices/);
+});
+
 test('an id with a slash fits a pattern that denies where one that allows does not cover it', () => {
   const match = { paths: ['/i/_doc/*'] };
   const covered = told(policy('first', { match, order: 1 }), deny('then', { match, order: 2 }));
