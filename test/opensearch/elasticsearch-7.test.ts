@@ -1,6 +1,7 @@
 import { accountCases } from './cases/account.ts';
 import { answerCases, tight } from './cases/answers.ts';
 import { bulkCases } from './cases/bulk.ts';
+import { corsCases, corsSettings } from './cases/cors.ts';
 import { crowdCases } from './cases/crowd.ts';
 import { endingCases } from './cases/endings.ts';
 import { expectCases } from './cases/expect.ts';
@@ -23,3 +24,5 @@ onStage('elasticsearch7', { title: 'with a limit of 100 MB', heap: '2g' }, (stag
 });
 
 onStage('elasticsearch7', { title: 'with tight limits', heap: '512m', settings: tight }, answerCases);
+
+onStage('elasticsearch7', { title: 'with CORS', heap: '512m', settings: corsSettings }, corsCases);
