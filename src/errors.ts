@@ -25,6 +25,8 @@ const row = (side: Side, status: number, reason: string, retryable = false): Err
 export const errors = {
   // The head of the request. All of these close the connection: what follows it can't be trusted.
   'request-line-malformed': row('client', 400, 'The request line is malformed.'),
+  'tls-on-plain-port': row('client', 400, 'The client speaks TLS to a port of plain HTTP.'),
+  'proxy-protocol-unexpected': row('client', 400, 'The connection begins with the PROXY protocol.'),
   'target-malformed': row('client', 400, 'The request target is malformed.'),
   'header-malformed': row('client', 400, 'A header field is malformed.'),
   'host-malformed': row('client', 400, 'The request must carry exactly one valid Host.'),

@@ -1,8 +1,12 @@
 // Finds the end of an HTTP/1.1 head. Pure bytes: fuzzed by test/fuzz/head.cc.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstring>
+#include <string_view>
+
+#include "trailer.h"
 
 namespace sluice {
 
@@ -11,6 +15,20 @@ inline size_t leading_empty_lines(const char* bytes, size_t length) {
   size_t skip = 0;
   while (skip + 2 <= length && bytes[skip] == '\r' && bytes[skip + 1] == '\n') skip += 2;
   return skip;
+}
+
+// How much of a head is looked at to tell that it is none.
+inline constexpr size_t kBeginning = 16;
+
+// Whether no head begins like this, behind any empty lines: the rule of `beginsNoHead` in src/http1/beginning.ts, which
+// says why.
+inline bool begins_no_head(const char* bytes, size_t length) {
+  const std::string_view begun(bytes, std::min(length, kBeginning));
+  for (const char c : begun) {
+    if (c == ' ' || c == '\r' || c == '\n') break;
+    if (c != '/' && !is_token(c)) return true;
+  }
+  return begun.starts_with("PROXY TCP4 ") || begun.starts_with("PROXY TCP6 ") || begun.starts_with("PROXY UNKNOWN");
 }
 
 // Offset behind the empty line that ends a head, or 0 when it has not come yet. Bytes before `from` are known

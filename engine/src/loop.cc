@@ -543,8 +543,8 @@ double Loop::head_age(const Connection& connection) const {
   return connection.head_begun ? static_cast<double>(uv_now(uv_) - connection.head_since) : 0;
 }
 
-// Shows a whole head, or keeps what there is of one. `bytes` lie in the window, or are the connection's input, which is
-// then neither moved nor copied while it grows.
+// Shows a whole head, or what is none, or keeps what there is of one. `bytes` lie in the window, or are the
+// connection's input, which is then neither moved nor copied while it grows.
 void Loop::take_head(Connection& connection, const char* bytes, size_t length) {
   auto [skip, end] = find_head(bytes, length, connection.scanned);
   if (connection.empty_lines + skip / 2 > kMaxEmptyLines) {
@@ -553,14 +553,16 @@ void Loop::take_head(Connection& connection, const char* bytes, size_t length) {
   }
   connection.empty_lines += static_cast<uint8_t>(skip / 2);
   const size_t rest = length - skip;
-  if (end == 0 && rest < connection.max_head) {
+  const bool foreign = end == 0 && connection.scanned < kBeginning && begins_no_head(bytes + skip, rest);
+  if (end == 0 && !foreign && rest < connection.max_head) {
     keep_input(connection, bytes, skip, rest);
     connection.scanned = static_cast<uint32_t>(rest);
     return;
   }
   const bool whole = end != 0 && end <= connection.max_head;
   const size_t shown = whole ? end : std::min<size_t>(rest, connection.max_head);
-  show(whole ? EventKind::Head : EventKind::HeadTooLarge, connection, bytes + skip, shown);
+  const EventKind kind = whole ? EventKind::Head : foreign ? EventKind::HeadForeign : EventKind::HeadTooLarge;
+  show(kind, connection, bytes + skip, shown);
   keep_input(connection, bytes, skip + shown, rest - shown);
   connection.reading = Connection::Reading::Nothing;
   connection.scanned = 0;

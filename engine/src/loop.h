@@ -19,7 +19,8 @@
 namespace sluice {
 
 enum class EventKind : uint8_t {
-  Accepted, Connected, Head, HeadTooLarge, ReadEnd, Data, RelayEnd, RelayStarved, LingerEnd, Gone, Drained, Broken
+  Accepted, Connected, Head, HeadTooLarge, ReadEnd, Data, RelayEnd, RelayStarved, LingerEnd, Gone, Drained, Broken,
+  HeadForeign
 };
 
 struct Counters {

@@ -118,6 +118,13 @@ test('a head that arrives in pieces is answered, one that is malformed or too la
   });
 });
 
+test('TLS is refused at its first bytes, by name, and not by a silence', { timeout }, async () => {
+  await withAdmin({}, async (admin) => {
+    const answer = await sendRaw(admin, '\x16\x03\x01\x02');
+    assert.match(answer, /^HTTP\/1\.1 400 .*TLS/s);
+  });
+});
+
 test('connections that say nothing do not outlive a close, nor keep others out for ever', {
   timeout,
 }, async () => {

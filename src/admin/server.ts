@@ -3,7 +3,8 @@
  * own parser, one request a connection: node:http would take 10 MB of the proxy's memory for three answers.
  */
 import { createServer, type Server, type Socket } from 'node:net';
-import { parseRequestHead } from '../http1/request-head.ts';
+import { beginsNoHead } from '../http1/beginning.ts';
+import { parseRequestHead, refuseForeign } from '../http1/request-head.ts';
 import { adminPaths, type Liveness, type PolicyReport, type Readiness, type Refusal } from './contract.ts';
 
 export interface AdminOptions {
@@ -49,10 +50,12 @@ function serve(socket: Socket, options: AdminOptions): void {
   const onData = (piece: Buffer): void => {
     head = Buffer.concat([head, piece]);
     const end = head.indexOf('\r\n\r\n');
-    if (end < 0 && head.length < limits.headBytes) return;
+    const foreign = end < 0 && beginsNoHead(head, 0, head.length);
+    if (end < 0 && head.length < limits.headBytes && !foreign) return;
     socket.off('data', onData);
     socket.resume();
-    void answer(head, end + 4, options).then((text) => socket.end(text));
+    if (foreign) socket.end(write(json(400, { error: refuseForeign(head, 0, head.length).detail })));
+    else void answer(head, end + 4, options).then((text) => socket.end(text));
   };
   socket.on('data', onData);
 }

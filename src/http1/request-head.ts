@@ -3,6 +3,7 @@
  * differently is refused.
  */
 import { type Failure, failure } from '../errors.ts';
+import { type Protocol, protocolOf } from './beginning.ts';
 import {
   connectionOptions,
   type Fields,
@@ -58,9 +59,12 @@ export function parseRequestHead(
   // A transport gives the first empty line that it does not skip.
   if (end - start === 2) return failure('request-line-malformed', 'too many empty lines before it');
   const head = headBytes(buffer, start, end);
-  if (head === undefined) return failure('header-malformed', 'the head does not end in CRLF CRLF');
+  if (head === undefined) {
+    const why = refuseProtocol(buffer, start, end);
+    return why ?? failure('header-malformed', 'the head does not end in CRLF CRLF');
+  }
   const line = parseRequestLine(head, limits);
-  if ('code' in line) return line;
+  if ('code' in line) return refuseProtocol(buffer, start, end) ?? line;
   const received = parseFields(head, line.end, limits.maxFields, 'client');
   if ('code' in received) return received;
   const fields = head.text.includes('_', line.end - start) ? withoutLookAlikes(received) : received;
@@ -93,6 +97,33 @@ export function parseRequestHead(
     persistent: isPersistent(version, connection),
     expectsContinue: expect !== undefined,
   };
+}
+
+const noMethod = failure('request-line-malformed', 'no valid method');
+
+/** Why `buffer[start..end)` is refused, the beginning of no head: by the name of what it is, where that is known. */
+export function refuseForeign(buffer: Buffer, start: number, end: number): Failure {
+  return refuseProtocol(buffer, start, end) ?? noMethod;
+}
+
+function refuseProtocol(buffer: Buffer, start: number, end: number): Failure | undefined {
+  const protocol = protocolOf(buffer, skipEmptyLines(buffer, start), end);
+  return protocol && protocols[protocol];
+}
+
+const protocols: Readonly<Record<Protocol, Failure>> = {
+  TLS: failure(
+    'tls-on-plain-port',
+    'the client speaks TLS to a port of plain HTTP: its URL must say http://',
+  ),
+  'PROXY 1': unexpected('1'),
+  'PROXY 2': unexpected('2'),
+  'HTTP/2': failure('version-not-supported', 'the client speaks HTTP/2, and has not asked whether it may'),
+};
+
+function unexpected(version: '1' | '2'): Failure {
+  const detail = `the connection begins with the PROXY protocol, version ${version}: turn it off at the balancer`;
+  return failure('proxy-protocol-unexpected', detail);
 }
 
 /**
@@ -139,7 +170,7 @@ function parseRequestLine(head: HeadBytes, limits: RequestLimits): RequestLine |
   if (methodStart >= end) return failure('request-line-malformed', 'no request line');
   let at = methodStart;
   while (is(buffer, at, TOKEN)) at++;
-  if (at === methodStart || buffer[at] !== SP) return failure('request-line-malformed', 'no valid method');
+  if (at === methodStart || buffer[at] !== SP) return noMethod;
   const method = text.slice(methodStart - start, at - start);
 
   const targetStart = ++at;

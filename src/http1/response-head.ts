@@ -3,6 +3,7 @@
  * told to mend what a server has written.
  */
 import { type Failure, failure } from '../errors.ts';
+import { type Protocol, protocolOf } from './beginning.ts';
 import { connectionOptions, type Fields, headBytes, isPersistent, parseFields } from './fields.ts';
 import {
   bodyOfLength,
@@ -42,6 +43,21 @@ export interface ResponseRules {
 
 const malformed = (detail: string): Failure => failure('upstream-head-malformed', detail);
 
+/** Why `buffer[start..end)` is refused, the beginning of no answer: by the name of what it is, where that is known. */
+export function refuseForeignAnswer(buffer: Buffer, start: number, end: number): Failure {
+  return refuseProtocol(buffer, start, end) ?? malformed('no valid status line');
+}
+
+function refuseProtocol(buffer: Buffer, start: number, end: number): Failure | undefined {
+  const protocol = protocolOf(buffer, start, end);
+  return protocol && protocols[protocol];
+}
+
+const protocols: Readonly<Partial<Record<Protocol, Failure>>> = {
+  TLS: malformed('the node speaks TLS: its URL must say https://'),
+  'HTTP/2': malformed('the node speaks HTTP/2 alone'),
+};
+
 /**
  * Parses `buffer[start..end)`, a whole head with its empty line. Refuses with `upstream-head-malformed` or
  * `upstream-too-many-fields`. 101 is refused: upgrades are never asked for.
@@ -53,9 +69,11 @@ export function parseResponseHead(
   { method, maxFields }: ResponseRules,
 ): ResponseHead | Failure {
   const head = headBytes(buffer, start, end);
-  if (head === undefined) return malformed('the head does not end in CRLF CRLF');
+  if (head === undefined) {
+    return refuseProtocol(buffer, start, end) ?? malformed('the head does not end in CRLF CRLF');
+  }
   const line = /^HTTP\/1\.([01]) ([1-5][0-9][0-9])(?: |\r\n)/.exec(head.text);
-  if (line === null) return malformed('no valid status line');
+  if (line === null) return refuseForeignAnswer(buffer, start, end);
   const status = Number(line[2]);
   if (status === 101) return malformed('101 to a request that asked for no upgrade');
   const version = line[1] === '0' ? '1.0' : '1.1';

@@ -88,6 +88,8 @@ export type HeadOutcome =
   | { readonly kind: 'head'; readonly buffer: Buffer; readonly start: number; readonly end: number }
   /** More than `maxBytes` without an end. `buffer[start..end)` is what came, for a look at the request line. */
   | { readonly kind: 'too-large'; readonly buffer: Buffer; readonly start: number; readonly end: number }
+  /** No head begins like this (`beginsNoHead`). `buffer[start..end)` is what came, for a look at what it is instead. */
+  | { readonly kind: 'foreign'; readonly buffer: Buffer; readonly start: number; readonly end: number }
   /** `received` is how many bytes of an unfinished head had come: 0 is a clean end between two messages. */
   | { readonly kind: EndKind; readonly received: number };
 
@@ -211,7 +213,7 @@ export interface Connection {
   /**
    * Waits for a whole head. `maxEmptyLines` empty lines before it are skipped (RFC 9112, section 2.2); one more is given
    * as a head, for the parser to refuse. A line may end in a bare LF, so that such a head comes at once, for the parser
-   * to refuse, and not as a timeout. A head that the peer has sent ahead is given in a later turn: first, events of
+   * to refuse, and not as a timeout. So does what begins no head, whole or not. A head that the peer has sent ahead is given in a later turn: first, events of
    * other connections are looked at, so that a peer that pipelines does not keep them waiting. What came before a FIN or a reset
    * is given first; then every call repeats how it ended. After `timeout` it may be called again.
    */

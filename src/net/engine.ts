@@ -100,6 +100,8 @@ const LINGER_END = 8;
 const GONE = 9;
 const DRAINED = 10;
 const BROKEN = 11;
+const HEAD_FOREIGN = 12;
+const headKinds = { [HEAD]: 'head', [HEAD_TOO_LARGE]: 'too-large', [HEAD_FOREIGN]: 'foreign' } as const;
 const endKinds: readonly EndKind[] = ['end', 'reset', 'lost', 'timeout'];
 const goneKinds = ['end', 'reset', 'lost', 'data'] as const;
 const relayEndKinds: readonly RelayEndKind[] = [
@@ -439,9 +441,10 @@ class EngineConnection implements ByteConnection {
     switch (kind) {
       case HEAD:
       case HEAD_TOO_LARGE:
+      case HEAD_FOREIGN:
         if (waiting?.for !== 'head') return;
         this.#waiting = null;
-        waiting.resolve({ kind: kind === HEAD ? 'head' : 'too-large', buffer, start: a, end: b, took: c });
+        waiting.resolve({ kind: headKinds[kind], buffer, start: a, end: b, took: c });
         return;
       case DATA:
         if (waiting?.for !== 'bytes') return;

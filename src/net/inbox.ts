@@ -1,12 +1,13 @@
+/** Bytes that have come and that nobody has read yet: always one contiguous piece, so that heads are shown in place. */
+import { beginsNoHead } from '../http1/beginning.ts';
 import { maxEmptyLines } from './contract.ts';
 
-/** Bytes that have come and that nobody has read yet: always one contiguous piece, so that heads are shown in place. */
 const LF = 0x0a;
 const CR = 0x0d;
 const EMPTY = Buffer.alloc(0);
 
 export interface FoundHead {
-  readonly kind: 'head' | 'too-large';
+  readonly kind: 'head' | 'too-large' | 'foreign';
   readonly buffer: Buffer;
   readonly start: number;
   readonly end: number;
@@ -57,7 +58,7 @@ export class Inbox {
   }
 
   /**
-   * Takes a whole head, or shows one that has outgrown `maxBytes`; undefined while it is incomplete. Empty lines
+   * Takes a whole head, or shows one that has outgrown `maxBytes` or is none; undefined while it is incomplete. Empty lines
    * before the start line are skipped, `maxEmptyLines` of them; one more is taken for a head. A bare LF ends a line
    * too: so such a head reaches the parser, which refuses it, and not the deadline.
    */
@@ -74,6 +75,9 @@ export class Inbox {
     const start = this.#start;
     const end = this.#headEnd();
     const buffer = this.#buffer;
+    if (end === undefined && beginsNoHead(buffer, start, this.#end)) {
+      return { kind: 'foreign', buffer, start, end: this.#end };
+    }
     if (end === undefined ? this.length > maxBytes : end - start > maxBytes) {
       return { kind: 'too-large', buffer, start, end: this.#end };
     }

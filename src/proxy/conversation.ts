@@ -8,7 +8,7 @@ import type { Exchange } from '../exchange.ts';
 import { forwardRequest, forwardResponse } from '../http1/forward.ts';
 import { noBody } from '../http1/framing.ts';
 import type { RequestHead } from '../http1/request-head.ts';
-import { parseResponseHead, type ResponseHead } from '../http1/response-head.ts';
+import { parseResponseHead, type ResponseHead, refuseForeignAnswer } from '../http1/response-head.ts';
 import type { Departure } from '../listen/front.ts';
 import type { BodyOutput, Connection, EndKind, RelayEndKind } from '../net/contract.ts';
 import { type Body, moveBody, requestBodyFailure, responseBodyFailure } from '../relay/body.ts';
@@ -217,6 +217,7 @@ export class Conversation {
         timeout: timeouts.head,
       });
       if (result.kind === 'too-large') return tooLong(limits.responseHeadBytes);
+      if (result.kind === 'foreign') return refuseForeignAnswer(result.buffer, result.start, result.end);
       if (result.kind !== 'head') {
         if (result.kind === 'timeout' && result.received === 0) {
           // RFC 9110, section 10.1.1: who gets no 100 in reasonable time sends the body anyway.

@@ -6,7 +6,7 @@ import { type ErrorCode, errors, type Failure, failure } from '../errors.ts';
 import { beginExchange, type Exchange } from '../exchange.ts';
 import { writeAnswer } from '../http1/answer.ts';
 import { connectionLines } from '../http1/connection-lines.ts';
-import { parseRequestHead, type RequestHead, refuseLargeHead } from '../http1/request-head.ts';
+import { parseRequestHead, type RequestHead, refuseForeign, refuseLargeHead } from '../http1/request-head.ts';
 import type { Client } from '../listen/front.ts';
 import type { Connection, HeadResult } from '../net/contract.ts';
 import type { Judgement, Refused } from '../policy/judge.ts';
@@ -97,6 +97,8 @@ export function createProxy(options: ProxyOptions): Proxy {
         return parseRequestHead(result.buffer, result.start, result.end, requestLimits);
       case 'too-large':
         return refuseLargeHead(result.buffer, result.start, result.end, requestLimits);
+      case 'foreign':
+        return refuseForeign(result.buffer, result.start, result.end);
       case 'timeout':
         return result.received > 0 ? failure('head-timeout') : 'last';
       case 'lost':

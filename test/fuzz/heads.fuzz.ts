@@ -7,6 +7,7 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
+import { beginsNoHead } from '../../src/http1/beginning.ts';
 import type { Fields } from '../../src/http1/fields.ts';
 import { forwardRequest, forwardResponse } from '../../src/http1/forward.ts';
 import { parseRequestHead } from '../../src/http1/request-head.ts';
@@ -45,9 +46,16 @@ function assertNothingInjected(forwarded: string, fields: Fields): void {
   assert.ok(lines.length <= fields.list.length + 1);
 }
 
+/** What the transports take for no head at all, parsers must not accept. */
+function assertBegins(text: string): void {
+  const bytes = Buffer.from(text, 'latin1');
+  assert.ok(!beginsNoHead(bytes, /^(?:\r\n)*/.exec(text)?.[0].length ?? 0, bytes.length));
+}
+
 function forwardsAsItself(text: string): void {
   const head = request(text);
   if ('code' in head) return;
+  assertBegins(text);
   const forwarded = forwardRequest(head, { ...asReceived, host: 'upstream' });
   assertNothingInjected(forwarded, head.fields);
   const again = request(forwarded);
@@ -62,6 +70,7 @@ function forwardsAsItself(text: string): void {
 function answersAsItself(text: string, method: string): void {
   const head = response(text, method);
   if ('code' in head) return;
+  assertBegins(text);
   const forwarded = forwardResponse(head, asReceived);
   assertNothingInjected(forwarded, head.fields);
   const again = response(forwarded, method);

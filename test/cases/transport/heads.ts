@@ -119,6 +119,48 @@ export function headCases(wires: Wires): void {
     assert.equal(await readText(connection), bare);
   });
 
+  it('what begins no head is shown at its first bytes, however they are cut', async () => {
+    const beginnings = {
+      'TLS, a ClientHello': '\x16\x03\x01\x02\x00\x01\x00\x01\xfc',
+      'TLS, an alert': '\x15\x03\x03\x00\x02\x02\x46',
+      'the PROXY protocol, version 1': 'PROXY TCP4 10.0.0.1 10.0.0.2 56324 443\r\n',
+      'the same, of an unknown client': 'PROXY UNKNOWN\r\n',
+      'the PROXY protocol, version 2': '\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c',
+      'frames of HTTP/2': '\0\0\x12\x04\0\0\0\0\0',
+      'a byte that no method holds': 'GE\x80T',
+      'a body without a head': '{"a":1}\n',
+    };
+    for (const [what, bytes] of Object.entries(beginnings)) {
+      for (const piece of [bytes.length, 1]) {
+        const { peer, connection } = await wires.accepted();
+        const result = read(connection, { idleTimeout: 60_000, timeout: 60_000 });
+        for (let at = 0; at < bytes.length; at += piece) {
+          await peer.write(bytes.slice(at, at + piece));
+          if (piece === 1) await sleep(0);
+        }
+        const { kind, ...shown } = await result;
+        assert.equal(kind, 'foreign', what);
+        assert.ok('buffer' in shown);
+        const begun = shown.buffer.toString('latin1', shown.start, shown.end);
+        assert.ok(begun.length > 0 && bytes.replace(/^(\r\n)+/, '').startsWith(begun), what);
+      }
+    }
+  });
+
+  it('a method of any token, however slowly it comes, begins a head', async () => {
+    const { peer, connection } = await wires.accepted();
+    for (const method of ["!#$%&'*+-.^_`|~09azAZ", 'PROXY', 'PROXY-TCP4', 'HTTP/1.1']) {
+      const head = HEAD.replace('POST', method);
+      const result = readText(connection);
+      for (const char of head.slice(0, 30)) {
+        await peer.write(char);
+        await sleep(0);
+      }
+      await peer.write(head.slice(30));
+      assert.equal(await result, head);
+    }
+  });
+
   it('a head of exactly the limit passes, one of a byte more is too large', async () => {
     const { peer, connection } = await wires.accepted();
     const padded = HEAD.replace('es', 'e'.repeat(options.maxBytes - HEAD.length + 2));
