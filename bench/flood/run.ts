@@ -1,7 +1,8 @@
 /**
  * `make bench-flood`: what clients that pipeline requests which policies refuse at once, or send worse, do to everybody
  * else. Writes bench/results/flood.json and flood.md. With BEFORE=DIRECTORY, a built checkout of another state, that
- * one is measured in the same run, in turn; without it the page keeps the figures of the last such run.
+ * one is measured in the same run, in turn; without it the page keeps the figures of the last such run. NOTE=TEXT goes
+ * onto the page, for what was particular about the run; ROUNDS=0 measures nothing and writes the page anew.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -30,6 +31,9 @@ interface Row extends FloodFigures {
 interface Kept {
   readonly date: string;
   readonly machine: ReturnType<typeof describeMachine>;
+  readonly rounds: number;
+  readonly seconds: number;
+  readonly note: string;
   readonly rows: readonly Row[];
 }
 
@@ -59,7 +63,8 @@ try {
 }
 
 const kept = readResults('flood') as unknown as Partial<Record<'before' | 'after', Kept>> | undefined;
-const results = { ...kept, ...Object.fromEntries(Object.keys(roots).map((when) => [when, keep(when)])) };
+const measured = rounds === 0 ? [] : Object.keys(roots);
+const results = { ...kept, ...Object.fromEntries(measured.map((when) => [when, keep(when)])) };
 if (process.env.SKIP_PAGE === undefined) {
   writeFileSync(join(resultsDir, 'flood.json'), `${JSON.stringify(results, null, 2)}\n`);
   writeFileSync(join(resultsDir, 'flood.md'), render(results));
@@ -87,7 +92,8 @@ function keep(when: string): Kept {
     const figures = Object.fromEntries(keys.map((key) => [key, median(all.map((one) => one[key]))]));
     return [{ transport, flood, ...rounded(figures as unknown as FloodFigures) }];
   });
-  return { date: new Date().toISOString(), machine: describeMachine(), rows };
+  const note = process.env.NOTE ?? '';
+  return { date: new Date().toISOString(), machine: describeMachine(), rounds, seconds, note, rows };
 }
 
 function rounded(figures: FloodFigures): FloodFigures {
@@ -100,13 +106,14 @@ function rounded(figures: FloodFigures): FloodFigures {
 function render({ before, after }: { before?: Kept; after?: Kept }): string {
   const part = (name: string, kept: Kept | undefined): string => {
     if (kept === undefined) return '';
-    const { machine, date, rows } = kept;
+    const { machine, date, note } = kept;
     const where = `${machine.cpu}, ${machine.cores} cores, Linux ${machine.kernel}, ${date.slice(0, 10)}`;
-    return `\n## ${name}\n\n${where}.\n\n${table(rows)}\n`;
+    const how = `medians of ${kept.rounds} runs of ${kept.seconds} s`;
+    return `\n## ${name}\n\n${where}; ${how}.${note === '' ? '' : ` ${note}`}\n\n${table(kept.rows)}\n`;
   };
   return `# A flood beside ordinary clients, measured
 
-By \`make bench-flood\`: medians of ${rounds} runs of ${seconds} s. A real \`./sluice run\` with a policy that allows one endpoint, access
+By \`make bench-flood\`. A real \`./sluice run\` with a policy that allows one endpoint, access
 log to a file. Four ordinary clients ask for that endpoint, one request at a time, with pauses of 4 ms; their times are
 shown. Beside them a process pipelines requests that are refused at once, HEAD requests that pass, or empty lines, as
 fast as they are taken. It runs at the lowest priority, so that the proxy is measured and not who gets the processors.

@@ -60,7 +60,9 @@ export async function startSluice(
   const child = spawn(join(root, 'sluice'), ['run', '--config', join(folder, 'sluice.yaml')], {
     stdio: ['ignore', 'ignore', 'pipe'],
   });
-  process.once('exit', () => child.kill('SIGKILL'));
+  const kill = () => child.kill('SIGKILL');
+  process.once('exit', kill);
+  child.once('exit', () => process.off('exit', kill));
   let words = '';
   child.stderr.on('data', (piece) => {
     words = `${words}${piece}`.slice(-4000);
