@@ -99,7 +99,8 @@ export async function startSluice(
     async stop() {
       if (child.exitCode !== null || child.signalCode !== null) return;
       const gone = once(child, 'exit');
-      child.kill('SIGTERM');
+      // It waits for no balancer, as at SIGTERM.
+      child.kill('SIGINT');
       await gone;
     },
   };

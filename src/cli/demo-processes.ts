@@ -17,7 +17,7 @@ export interface ProxyProcess {
   readonly port: number;
   /** The text of /metrics. */
   metrics(): Promise<string>;
-  /** SIGTERM, and the lines of its access log once it has ended. Rejects when it did not end with 0. */
+  /** SIGINT, which waits for no balancer, and the lines of its access log once it has ended. Rejects when it did not end with 0. */
   stop(): Promise<readonly string[]>;
   /** Ends it at once; harmless when it has ended. */
   kill(): void;
@@ -72,7 +72,7 @@ export async function startProxy(originPort: number): Promise<ProxyProcess> {
     port,
     metrics: async () => (await fetch(`http://${admin}${adminPaths.metrics}`)).text(),
     async stop() {
-      child.kill('SIGTERM');
+      child.kill('SIGINT');
       const late = setTimeout(() => child.kill('SIGKILL'), stopTimeout);
       const [code] = await ended;
       clearTimeout(late);

@@ -6,6 +6,7 @@ import { balancerIdle } from './defaults.ts';
 import { type Path, writePath } from './path.ts';
 import type { Settings } from './schema.ts';
 import { writeDuration } from './units.ts';
+import { keepAliveTime } from './user-timeout.ts';
 
 export interface Clash {
   /** The setting to change. */
@@ -29,6 +30,7 @@ export function clashes(settings: Settings): readonly Clash[] {
     ...identity.tokens.flatMap((issuer, index) => issuerClashes(['identity', 'tokens', index], issuer)),
     ...limitClashes(settings),
     ...idleClashes(settings),
+    ...stallClashes(settings),
     ...addressClashes(settings),
   ];
 }
@@ -38,7 +40,7 @@ function socketClashes(at: Path, { keepAlive, userTimeout, allowOver350s }: Sock
   const times: readonly (readonly [number, Path])[] = [
     [keepAlive.idle, [...at, 'keepAlive', 'idle']],
     [keepAlive.interval, [...at, 'keepAlive', 'interval']],
-    [userTimeout, [...at, 'userTimeout']],
+    [userTimeout === 'auto' ? keepAliveTime(keepAlive) : userTimeout, [...at, 'userTimeout']],
   ];
   const late = times.find(([time]) => time >= balancerIdle);
   if (late === undefined) return [];
@@ -102,6 +104,28 @@ function idleClashes({ timeouts, listen }: Settings): Clash[] {
   const path = ['timeouts', 'idle'];
   const reads = [path, ...listen.map((_, index) => ['listen', index, 'socket', 'allowOver350s'])];
   return [overBalancer(timeouts.idle, path, 'socket.allowOver350s: true in every listener', reads)];
+}
+
+/** The kernel would cut a reader that pauses, which only the stall timeout can tell from one that is gone. */
+function stallClashes({ timeouts, listen, upstream, clusters }: Settings): Clash[] {
+  const legs: readonly (readonly [Path, SocketSettings])[] = [
+    ...listen.map(({ socket }, index) => [['listen', index, 'socket'], socket] as const),
+    [['upstream', 'socket'], upstream.socket],
+    ...Object.entries(clusters).map(([name, { socket }]) => [['clusters', name, 'socket'], socket] as const),
+  ];
+  return legs.flatMap(([at, { userTimeout }]) => {
+    if (userTimeout === 'auto' || userTimeout > timeouts.stall) return [];
+    const path = [...at, 'userTimeout'];
+    const stall = writeDuration(timeouts.stall);
+    return [
+      {
+        path,
+        wrong: `${writeDuration(userTimeout)} is not over timeouts.stall, ${stall}: the kernel would cut who only pauses`,
+        fix: `write more than ${stall}, or auto, or a shorter timeouts.stall`,
+        reads: [path, ['timeouts', 'stall']],
+      },
+    ];
+  });
 }
 
 function addressClashes({ admin, listen }: Settings): Clash[] {

@@ -25,7 +25,8 @@ export const defaults = {
     stall: '60s',
     // A search or a reindex may rightly take for ever to begin its answer.
     responseHead: 'none',
-    accept: 0,
+    // As long as a balancer with a check every 5 s and a threshold of 2 takes to send no more; Kubernetes is faster.
+    accept: '15s',
     drain: '300s',
     linger: '30s',
   },

@@ -78,7 +78,7 @@ test('every setting has a default but the nodes', () => {
       connect: 3000,
       stall: 60_000,
       responseHead: 0,
-      accept: 0,
+      accept: 15_000,
       drain: 300_000,
       linger: 30_000,
     },
@@ -209,4 +209,17 @@ test('relative files are looked for beside the configuration', () => {
     parseConfig(`${least}accessLog: { destination: logs/a.log }`, '/etc/sluice/sluice.yaml'),
   );
   assert.equal(config.accessLog.destination, '/etc/sluice/logs/a.log');
+});
+
+test('the kernel is left to cut nobody before the stall timeout does', () => {
+  const userTimeout = (text: string) => {
+    const { listen, upstream } = loaded(
+      parseConfig(`upstream: { nodes: [http://10.0.0.1] }\n${text}`, 'a.yaml'),
+    );
+    return [listen[0]?.socket.userTimeout, upstream.socket.userTimeout];
+  };
+  assert.deepEqual(userTimeout(''), [120_000, 120_000]);
+  assert.deepEqual(userTimeout('timeouts: { stall: 110s }'), [120_000, 120_000]);
+  // Also where it comes to more than a balancer forgets after: bytes that wait for room are probed for.
+  assert.deepEqual(userTimeout('timeouts: { stall: 10m }'), [610_000, 610_000]);
 });

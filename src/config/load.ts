@@ -18,6 +18,7 @@ import type { Finding } from './explain.ts';
 import { type Flagged, type Flags, layFlags } from './flags.ts';
 import { type Path, writePath } from './path.ts';
 import { jsonSchema, type Settings, schema } from './schema.ts';
+import { userTimeoutOf } from './user-timeout.ts';
 import { type Place, readYaml } from './yaml-text.ts';
 
 export interface Problem {
@@ -150,11 +151,17 @@ function authorityFiles({ upstream, clusters }: Settings): readonly (readonly [P
 function finish(settings: Settings, folder: string, authorities: ReadonlyMap<string, string>): Config {
   const { admin, upstream, clusters, policies, identity, accessLog } = settings;
   const inFile = !['stdout', 'stderr'].includes(accessLog.destination);
-  const clusterOf = (cluster: Settings['upstream']): ClusterConfig => finishCluster(cluster, authorities);
+  const { stall } = settings.timeouts;
+  const clusterOf = (cluster: Settings['upstream']): ClusterConfig =>
+    finishCluster(cluster, authorities, stall);
   return {
     ...settings,
     listen: settings.listen.map(
-      ({ address, socket, ...rest }): ListenConfig => ({ ...address, ...rest, socket: flatten(socket) }),
+      ({ address, socket, ...rest }): ListenConfig => ({
+        ...address,
+        ...rest,
+        socket: flatten(socket, stall),
+      }),
     ),
     admin: admin.address,
     upstream: clusterOf(upstream),
@@ -171,6 +178,7 @@ function finish(settings: Settings, folder: string, authorities: ReadonlyMap<str
 function finishCluster(
   cluster: Settings['upstream'],
   authorities: ReadonlyMap<string, string>,
+  stall: number,
 ): ClusterConfig {
   const { caFile, serverName, verify } = cluster.tls;
   const ca = caFile === undefined ? undefined : authorities.get(caFile);
@@ -178,7 +186,7 @@ function finishCluster(
     nodes: cluster.nodes.map(({ secure, ...node }): NodeConfig => {
       return { ...node, tls: secure ? { serverName: serverName ?? node.host, ca, verify } : undefined };
     }),
-    socket: flatten(cluster.socket),
+    socket: flatten(cluster.socket, stall),
     host: cluster.host,
     pool: cluster.pool,
     ejection: cluster.ejection,
@@ -218,12 +226,12 @@ function finishIdentity({ tokens, users, apiKeys }: Settings['identity'], folder
   };
 }
 
-function flatten(socket: Settings['upstream']['socket']): SocketConfig {
+function flatten(socket: Settings['upstream']['socket'], stall: number): SocketConfig {
   return {
     keepAliveIdle: socket.keepAlive.idle,
     keepAliveInterval: socket.keepAlive.interval,
     keepAliveCount: socket.keepAlive.count,
-    userTimeout: socket.userTimeout,
+    userTimeout: userTimeoutOf(socket, stall),
     congestionControl: socket.congestionControl,
   };
 }

@@ -9,42 +9,36 @@ import { toJsonSchema } from './json-schema.ts';
 import { identity, policies } from './policies-schema.ts';
 import { count, day, duration, hour, read, seconds, size } from './quantities.ts';
 
-const socket = z
-  .strictObject({
-    keepAlive: z
-      .strictObject({
-        idle: seconds({ min: 1000, max: 32_767_000 })
-          .prefault(defaults.keepAlive.idle)
-          .describe('TCP keep-alive: silence before the first probe'),
-        interval: seconds({ min: 1000, max: 32_767_000 })
-          .prefault(defaults.keepAlive.interval)
-          .describe('TCP keep-alive: time between two probes'),
-        count: count({ min: 1, max: 127 })
-          .prefault(defaults.keepAlive.count)
-          .describe('TCP keep-alive: unanswered probes that end the connection'),
-      })
-      .prefault({}),
-    userTimeout: z
-      .union([z.literal('auto'), duration({ min: 1000, max: day })])
-      .prefault('auto')
-      .describe(
-        'TCP_USER_TIMEOUT: how long sent bytes may go unacknowledged; auto is idle + interval * count',
-      ),
-    congestionControl: z
-      .string()
-      .regex(/^[a-z\d_-]{1,15}$/)
-      .optional()
-      .meta({ description: "TCP_CONGESTION of this leg; absent leaves the system's", examples: ['cubic'] }),
-    allowOver350s: z
-      .boolean()
-      .prefault(false)
-      .describe('Accept times of 350 s and more, which an AWS NLB in the way does not survive'),
-  })
-  .transform(({ keepAlive, userTimeout, ...rest }) => ({
-    ...rest,
-    keepAlive,
-    userTimeout: userTimeout === 'auto' ? keepAlive.idle + keepAlive.interval * keepAlive.count : userTimeout,
-  }));
+const socket = z.strictObject({
+  keepAlive: z
+    .strictObject({
+      idle: seconds({ min: 1000, max: 32_767_000 })
+        .prefault(defaults.keepAlive.idle)
+        .describe('TCP keep-alive: silence before the first probe'),
+      interval: seconds({ min: 1000, max: 32_767_000 })
+        .prefault(defaults.keepAlive.interval)
+        .describe('TCP keep-alive: time between two probes'),
+      count: count({ min: 1, max: 127 })
+        .prefault(defaults.keepAlive.count)
+        .describe('TCP keep-alive: unanswered probes that end the connection'),
+    })
+    .prefault({}),
+  userTimeout: z
+    .union([z.literal('auto'), duration({ min: 1000, max: day })])
+    .prefault('auto')
+    .describe(
+      'TCP_USER_TIMEOUT: how long sent bytes may go unacknowledged, or unsent because the peer has no room; more than timeouts.stall; auto is idle + interval * count, or stall + 10s where that is longer',
+    ),
+  congestionControl: z
+    .string()
+    .regex(/^[a-z\d_-]{1,15}$/)
+    .optional()
+    .meta({ description: "TCP_CONGESTION of this leg; absent leaves the system's", examples: ['cubic'] }),
+  allowOver350s: z
+    .boolean()
+    .prefault(false)
+    .describe('Accept times of 350 s and more, which an AWS NLB in the way does not survive'),
+});
 
 const listener = z.strictObject({
   address: read(readAddress).meta({
@@ -171,13 +165,17 @@ const timeouts = z.strictObject({
     .describe('The answer must begin so long after the whole request was sent; or none'),
   accept: duration({ min: 0, max: hour })
     .prefault(defaults.timeouts.accept)
-    .describe('After SIGTERM, new connections are still taken for so long, while a balancer takes notice'),
+    .describe(
+      'After SIGTERM, new connections are still taken and idle ones kept for so long, while a balancer takes notice; part of drain',
+    ),
   drain: duration({ min: 1, max: day })
     .prefault(defaults.timeouts.drain)
     .describe('After SIGTERM, streams have so long to end'),
   linger: duration({ min: 1, max: hour })
     .prefault(defaults.timeouts.linger)
-    .describe('After an early answer, the rest of the request is read and thrown away for so long'),
+    .describe(
+      'After a last answer, what still comes of the request is thrown away for so long, and an answer may take so long to arrive',
+    ),
 });
 
 const limits = z.strictObject({

@@ -95,6 +95,29 @@ describe('a front', () => {
     assert.equal(front.connections, 0);
   });
 
+  it('a drain that is hurried cuts exchanges, and closes what has had its last answer, uncounted', async () => {
+    await open();
+    await connected(3);
+    const told: string[] = [];
+    served[0]!.phase = 'exchange';
+    served[0]!.watch((why) => {
+      told.push(why);
+      served[0]?.connection.close();
+    });
+    served[1]!.phase = 'ending';
+    const drain = front.drain(600_000, 600_000);
+    await sleep(20);
+    front.hurry();
+    assert.equal(await within('the drain', drain), 1);
+    assert.deepEqual(told, ['cut']);
+    assert.equal(front.connections, 0);
+  });
+
+  it('a drain accepts no longer than its own deadline', async () => {
+    await open();
+    assert.equal(await within('the drain', front.drain(600_000, 50)), 0);
+  });
+
   it('a drain resets what is busy at its deadline, and tells how many', async () => {
     await open();
     await connected(3);

@@ -76,7 +76,7 @@ describe('the access log', () => {
     })();
     await flood(await logged.running.sluice.client());
     const lost = await logged.metric('sluice_access_log_lost_lines_total');
-    logged.running.sluice.signal('SIGTERM');
+    logged.running.sluice.signal('SIGINT');
     await logged.running.sluice.exit(minute);
     await within('the end of the log', reading, minute);
     assert.equal(lines, count);

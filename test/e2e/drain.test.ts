@@ -217,6 +217,29 @@ for (const transport of ['engine', 'streams']) {
       assert.equal(await sluice.exit(), 0);
     });
 
+    it('by default idle clients are told before they are closed: none meets a broken pipe', async () => {
+      await using origin = await Origin.open();
+      await using sluice = await start(origin, '{}');
+      const clients = await Promise.all(Array.from({ length: 20 }, () => sluice.client()));
+      for (const client of clients) {
+        await client.write(get);
+        assert.equal((await readWhole(client)).head.field('connection'), 'keep-alive');
+      }
+      sluice.signal('SIGTERM');
+      await draining(sluice);
+      await sleep(500);
+      for (const client of clients) {
+        assert.ok(await client.write(get));
+        const { head } = await readWhole(client);
+        assert.deepEqual([head.status, head.field('connection')], [200, 'close']);
+        assert.equal(await client.ending(), 'end');
+      }
+      // Nothing is left that a second signal could cut.
+      sluice.signal('SIGTERM');
+      assert.equal(await sluice.exit(30_000), 0);
+      assert.equal(sluice.access.length, 40);
+    });
+
     it('pipelined requests are answered up to the one that says close', async () => {
       await using origin = await Origin.open(async (peer, _nth, origin) => {
         while (await origin.receive(peer)) {

@@ -281,6 +281,7 @@ onEachTransport('a policy of so many streams', (kind) => {
     await using running = await PolicyProcess.start([origin.port], {
       transport: kind,
       policies: limitedTo(1, { depth: 8, wait: '60s' }),
+      config: { timeouts: { accept: 0 } },
     });
     const { sluice } = running;
     const clients: RawPeer[] = [];

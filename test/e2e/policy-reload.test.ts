@@ -154,6 +154,7 @@ describe('a running Sluice whose directory of policies is written 100 times a se
       await using origin = await Origin.open();
       await using running = await PolicyProcess.start([origin.port], {
         policies: { all: { action: 'allow' } },
+        config: { timeouts: { accept: 0 } },
       });
       const readers = running.children();
       assert.equal(readers.length, 1);

@@ -74,7 +74,7 @@ describe('a secret that a policy sends', () => {
     await running.told('was refused', from);
     for (const page of ['live', 'ready', 'metrics', 'policies'] as const) said.push(await sluice.ask(page));
     for (const pid of running.children()) said.push(readFileSync(`/proc/${pid}/environ`, 'latin1'));
-    sluice.signal('SIGTERM');
+    sluice.signal('SIGINT');
     client.destroy();
     assert.equal(await sluice.exit(), 0);
     said.push(...sluice.told, ...sluice.access.map((line) => JSON.stringify(line)));

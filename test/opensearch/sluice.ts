@@ -36,8 +36,8 @@ export interface Sluice {
   metric(series: string): Promise<number>;
   /** The policies in effect and what they have decided. */
   policies(): Promise<PolicyReport>;
-  /** SIGTERM, once; throws unless it ends with status 0. */
-  stop(): Promise<void>;
+  /** Once: SIGINT, which drains without waiting for a balancer, or SIGTERM. Throws unless it ends with status 0. */
+  stop(signal?: 'SIGINT' | 'SIGTERM'): Promise<void>;
 }
 
 /** The log is written in batches, a second apart at most. */
@@ -67,8 +67,8 @@ export async function startConfigured(flags: readonly string[]): Promise<Sluice>
     stderr: path.join(folder, 'error.log'),
   });
   await untilReady(child, 20_000, async () => (await fetch(`http://127.0.0.1:${admin}/readyz`)).ok);
-  const stop = async (): Promise<void> => {
-    child.process.kill('SIGTERM');
+  const stop = async (signal: 'SIGINT' | 'SIGTERM'): Promise<void> => {
+    child.process.kill(signal);
     const code = await child.end(60_000);
     if (code !== 0) throw new Error(`sluice ended with ${code}:\n${child.tail()}`);
     rmSync(folder, { recursive: true, force: true });
@@ -98,7 +98,7 @@ export async function startConfigured(flags: readonly string[]): Promise<Sluice>
       const report = await fetch(`http://127.0.0.1:${admin}/policies`, { signal: AbortSignal.timeout(5000) });
       return (await report.json()) as PolicyReport;
     },
-    stop: () => (stopped ??= stop()),
+    stop: (signal = 'SIGINT') => (stopped ??= stop(signal)),
   };
 }
 

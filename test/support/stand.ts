@@ -38,6 +38,8 @@ export interface StandOptions {
   readonly maxConnections?: number;
   /** Called in the turn in which an exchange ends. */
   readonly onEnded?: (exchange: Exchange) => void;
+  /** TCP_USER_TIMEOUT of both legs, milliseconds. */
+  readonly userTimeout?: number;
 }
 
 const MIB = 1024 * 1024;
@@ -98,6 +100,7 @@ export class Stand {
     assert.ok(transport);
     this.transport = transport;
     const { timeouts, limits, preflight } = options;
+    const socket = { ...sockets, userTimeout: options.userTimeout ?? sockets.userTimeout };
     const openCluster = (name: string, nodes: StandOptions['nodes']): Cluster =>
       new Cluster({
         name,
@@ -108,7 +111,7 @@ export class Stand {
         dns: options.dns ?? { refresh: 60_000 },
         resolver: options.resolver,
         onEvent: (event) => this.events.push(event),
-        dial: { plain: transport, secure: this.secure, timeout: timeouts?.connect ?? 1000, socket: sockets },
+        dial: { plain: transport, secure: this.secure, timeout: timeouts?.connect ?? 1000, socket },
       });
     this.cluster = openCluster('test', options.nodes);
     this.clusters = new Map(
@@ -144,6 +147,7 @@ export class Stand {
     const stand = new Stand(kind, options);
     const { port } = await stand.front.listen({
       ...sockets,
+      userTimeout: options.userTimeout ?? sockets.userTimeout,
       host: '127.0.0.1',
       port: 0,
       backlog: 511,

@@ -35,7 +35,7 @@ export function endingCases(stage: Stage): void {
         const client = await openClient(stage.kind.javascript[0]!, sluice.url, { gzip: false });
         const upload = client.bulk(index, documents, { flushBytes: Number.MAX_SAFE_INTEGER, concurrency: 1 });
         await until(async () => (await sluice.metric('sluice_requests_in_flight')) === 1, 30_000);
-        const [stats] = await Promise.all([upload, sluice.stop()]);
+        const [stats] = await Promise.all([upload, sluice.stop('SIGTERM')]);
         await client.close();
         assert.equal(stats.successful, documents.length);
       });
