@@ -35,7 +35,7 @@ describe('signals', () => {
       await sleep(1);
     }
     await run.says('listening');
-    run.signal('SIGTERM');
+    run.signal('SIGINT');
     assert.equal(await run.exit(), 0);
     assert.deepEqual(
       run.told.filter((line) => typeof line === 'string'),
@@ -93,7 +93,7 @@ describe('signals', () => {
     await run.says('listening');
     run.signal('SIGUSR2');
     assert.equal((await run.says('a signal without meaning')).signal, 'SIGUSR2');
-    run.signal('SIGTERM');
+    run.signal('SIGINT');
     assert.equal(await run.exit(), 0);
   });
 });

@@ -150,7 +150,7 @@ it('one line says what has started, and with what', async () => {
   });
   assert.match(String(line.version), /^\d+\.\d+\.\d+/);
   assert.equal(run.line('starting')?.level, 'debug', 'log.level: debug is heard');
-  run.signal('SIGTERM');
+  run.signal('SIGINT');
   assert.equal(await run.exit(), 0);
   assert.equal(run.line('something was left open'), undefined);
   assert.ok(existsSync(join(run.folder, 'access.log')));
