@@ -5,6 +5,7 @@ import { corsCases, corsSettings } from './cases/cors.ts';
 import { crowdCases } from './cases/crowd.ts';
 import { endingCases } from './cases/endings.ts';
 import { expectCases } from './cases/expect.ts';
+import { halfCloseCases } from './cases/half-closes.ts';
 import { indexExpressionCases } from './cases/index-expressions.ts';
 import { readCases } from './cases/read.ts';
 import { routeCases } from './cases/routes.ts';
@@ -18,6 +19,7 @@ onStage('elasticsearch9', { title: 'with a limit of 100 MB', heap: '2g' }, (stag
   crowdCases(stage);
   expectCases(stage);
   endingCases(stage);
+  halfCloseCases(stage);
   accountCases(stage);
   indexExpressionCases(stage);
   slashCases(stage);

@@ -26,11 +26,13 @@ export class Wire {
     };
     // A reset ends the connection as a close does; what a test wants to know is whether an answer came first.
     socket.on('end', end).on('close', end).on('error', end);
+    // The tests end their side themselves where they want to; here as node:net would.
+    socket.on('end', () => socket.end());
   }
 
   static async open(base: string): Promise<Wire> {
     const { hostname, port } = new URL(base);
-    const socket = connect(Number(port), hostname);
+    const socket = connect({ port: Number(port), host: hostname, allowHalfOpen: true });
     await new Promise((resolve, reject) => socket.once('connect', resolve).once('error', reject));
     return new Wire(socket);
   }
@@ -38,6 +40,11 @@ export class Wire {
   /** Resolves when the kernel has taken it, or the connection has ended. */
   send(text: string): Promise<void> {
     return new Promise((resolve) => this.#socket.write(text, () => resolve()));
+  }
+
+  /** As `send`, and a FIN behind it, in one piece. The way back stays open. */
+  sendAndEnd(text: string): void {
+    this.#socket.end(text);
   }
 
   /** The next answer, 1xx included; undefined when the connection ended before it. */
