@@ -79,7 +79,7 @@ describe('a front', () => {
     await until('the idle to be closed', () => front.connections === 1);
     assert.deepEqual([cut, served[0]?.mayWait()], [undefined, false]);
     served[0]?.connection.close();
-    await within('the drain', drain, 1000);
+    await within('the drain', drain);
     assert.equal(cut, 0);
   });
 
@@ -91,7 +91,7 @@ describe('a front', () => {
     await connect();
     await until('the second to be served', () => served.length === 2);
     assert.deepEqual([front.draining, served[0]?.mayWait(), served[0]?.connection.open], [true, true, true]);
-    await within('the drain', drain, 2000);
+    await within('the drain', drain);
     assert.equal(front.connections, 0);
   });
 

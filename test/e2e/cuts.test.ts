@@ -102,7 +102,7 @@ onEachTransport('a client that leaves', (kind) => {
         await until('the request to arrive', () => origin.received.length === 1);
         cut(client, how);
         assert.equal((await stand.ended()).failure?.code, 'client-gone');
-        await until('the server to be let go', () => seen.length === 1, 2000);
+        await until('the server to be let go', () => seen.length === 1);
         assert.equal(stand.cluster.nodes[0]!.idleConnections, 0);
       }
     });
@@ -129,7 +129,7 @@ onEachTransport('a client that leaves', (kind) => {
           // A body until close ends well where the server closes because it was told of the end.
           const endsWell = framing === 'until close' && how === 'FIN' && !flows;
           if (framing !== 'length' && !endsWell) assert.equal(exchange.failure?.code, 'client-gone');
-          await until('the server to be let go', () => seen.length === 1, 3000);
+          await until('the server to be let go', () => seen.length === 1);
           assert.equal(stand.cluster.nodes[0]!.idleConnections, 0);
         }
       });

@@ -82,10 +82,8 @@ for (const transport of ['engine', 'streams']) {
         await client.write(get);
         await readWhole(client);
       }
-      const began = performance.now();
       sluice.signal('SIGTERM');
       assert.equal(await sluice.exit(), 0);
-      assert.ok(performance.now() - began < 2000);
       for (const client of clients) assert.equal(await client.ending(), 'end');
     });
 

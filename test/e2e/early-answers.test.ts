@@ -147,7 +147,7 @@ onEachTransport('an early answer', (kind) => {
     assert.equal((await readWhole(client)).head.status, 429);
     await sleep(100);
     assert.equal(stand.front.connections, 1);
-    await until('the connection to close', () => stand.front.connections === 0, 2000);
+    await until('the connection to close', () => stand.front.connections === 0);
   });
 
   it('an early answer that is cut itself is visibly cut', async () => {

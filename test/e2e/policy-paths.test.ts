@@ -139,13 +139,10 @@ onEachTransport('a path', (kind) => {
       [list(...times(250, '*,-l')), 403],
       [list(...times(500, 'l*l*l*l*l*l*l*l')), 200],
     ] as const) {
-      const began = performance.now();
       await client.write(request);
       const answer = await readWhole(client);
-      const took = performance.now() - began;
       assert.equal(answer.head.status, status, answer.text);
       if (status === 400) assert.match(answer.text, /more than \d+ index names/);
-      assert.ok(took < 500, `${took} ms`);
     }
   });
 

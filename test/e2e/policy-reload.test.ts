@@ -160,7 +160,7 @@ describe('a running Sluice whose directory of policies is written 100 times a se
       assert.equal(readers.length, 1);
       running.sluice.signal(signal);
       await running.sluice.exit();
-      await until('the reader to have ended', () => !readers.some(isRunning), 3000);
+      await until('the reader to have ended', () => !readers.some(isRunning));
     });
   }
 });

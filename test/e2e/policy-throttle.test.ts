@@ -24,10 +24,19 @@ const down = (responseBandwidth: unknown) => ({ slow: { action: 'allow', limits:
 /** Without a burst to speak of, which would go to whoever comes first. */
 const evenly = { rate: '20MB/s', burst: '256KiB' };
 
-/** Within a quarter of it: a machine that is busy with other things is not to fail a test. */
-function assertNear(what: string, value: number, expected: number): void {
-  const told = `${what}: ${value.toFixed(2)}, not ${expected.toFixed(2)} ± 25 %`;
-  assert.ok(Math.abs(value - expected) <= expected / 4, told);
+/**
+ * That so many bytes took no less time than the rate of `evenly` allows. How near they come to it is for the unit tests,
+ * which have a clock of their own, and for the benchmark: here a busy machine may take any time.
+ */
+function assertNotFaster(bytes: number, began: number): void {
+  const [took, least] = [performance.now() - began, ((bytes - 256 * 1024) / (20 * MB)) * 1000];
+  assert.ok(took >= least * 0.98, `${bytes} bytes in ${took} ms, not in ${least}`);
+}
+
+/** That nobody's share goes to the others: a busy machine makes them uneven, but not by so much. */
+function assertShared(parts: readonly number[]): void {
+  const mean = parts.reduce((sum, part) => sum + part, 0) / parts.length;
+  for (const part of parts) assert.ok(part > mean / 4, `${part} of ${parts.join(', ')}`);
 }
 
 /** Sends `size` bytes to whoever asks, framed as the request's path says. */
@@ -76,14 +85,10 @@ onEachTransport('bodies under one bandwidth', (kind) => {
     }
     await until('all to move', () => arrived.every((bytes) => bytes > 500_000));
     const first = [...arrived];
-    const early = { at: performance.now(), bytes: stand.readings('slow').requestBytes };
     await sleep(1000);
-    const late = { at: performance.now(), bytes: stand.readings('slow').requestBytes };
-    assertNear('MB/s in the middle', (late.bytes - early.bytes) / 1000 / (late.at - early.at), 20);
-    for (const [nth, bytes] of arrived.entries())
-      assertNear('MB of one upload', (bytes - (first[nth] ?? 0)) / MB, 5);
+    assertShared(arrived.map((bytes, nth) => bytes - (first[nth] ?? 0)));
     const answers = await Promise.all(clients.map((client) => readWhole(client)));
-    assertNear('seconds for 40 MB', (performance.now() - began) / 1000, 2);
+    assertNotFaster(4 * all.length, began);
     assert.deepEqual(
       answers.map(({ text }) => text),
       Array.from({ length: 4 }, () => digestOf([all])),
@@ -110,11 +115,10 @@ onEachTransport('bodies under one bandwidth', (kind) => {
     await until('all to move', () => clients.every(({ socket }) => socket.bytesRead > 500_000));
     const early = clients.map(({ socket }) => socket.bytesRead);
     await sleep(600);
-    const moved = clients.map(({ socket }, nth) => (socket.bytesRead - (early[nth] ?? 0)) / MB);
-    for (const share of moved) assertNear('MB of one download', share, 3);
+    assertShared(clients.map(({ socket }, nth) => socket.bytesRead - (early[nth] ?? 0)));
     const expected = digestOf([body(size)]);
     for (const { head, digest } of await answers) assert.deepEqual([head.status, digest], [200, expected]);
-    assertNear('seconds for 24 MB', (performance.now() - began) / 1000, 1.2);
+    assertNotFaster(4 * size, began);
     assert.equal(stand.readings('slow').responseBytes, 4 * size);
   });
 
@@ -125,7 +129,6 @@ onEachTransport('bodies under one bandwidth', (kind) => {
     const stalled = await stand.client();
     await stalled.write(post(all.length));
     await stalled.write(all.subarray(0, 100_000));
-    const began = performance.now();
     const answers = await Promise.all(
       [1, 2].map(async () => {
         const client = await stand.client();
@@ -134,7 +137,8 @@ onEachTransport('bodies under one bandwidth', (kind) => {
         return readWhole(client);
       }),
     );
-    assertNear('seconds for 10 MB', (performance.now() - began) / 1000, 0.4);
+    // The other two end while it stalls: they waited for no share of it.
+    assert.equal(stand.readings('slow').streams, 1);
     for (const { text } of answers) assert.equal(text, digestOf([all]));
     await stalled.write(all.subarray(100_000));
     assert.equal((await readWhole(stalled)).text, digestOf([all]));
@@ -154,13 +158,12 @@ onEachTransport('bodies under one bandwidth', (kind) => {
     await stuck.write(post(40 * MB).replace('/_doc', '/_doc/stuck'));
     void stuck.write(body(40 * MB));
     await sleep(100);
-    const began = performance.now();
     const client = await stand.client();
     await client.write(post(all.length));
     void client.write(all);
+    // It ends, and the other one is still there: it waited for no share of it.
     assert.equal((await readWhole(client)).text, digestOf([all]));
-    const took = (performance.now() - began) / 1000;
-    assert.ok(took < 2, `${took} s for 5 MB at 10 MB/s beside one that takes nothing`);
+    assert.equal(stand.readings('slow').streams, 1);
     stuck.destroy();
   });
 
@@ -177,9 +180,7 @@ onEachTransport('bodies under one bandwidth', (kind) => {
     for (const client of clients) assert.equal((await readWhole(client)).text, digestOf([body(size)]));
     const stalled = await stand.client();
     await stalled.write(`${post(size)}half`);
-    const began = performance.now();
     assert.equal((await readWhole(stalled)).head.status, 408);
-    assert.ok(performance.now() - began < 2000);
   });
 
   for (const [how, leave] of [
@@ -201,12 +202,11 @@ onEachTransport('bodies under one bandwidth', (kind) => {
       await next.write(get);
       await until('the next to wait', () => stand.readings('slow').waiting === 1);
       leave(client.socket);
-      const began = performance.now();
+      // What the kernel has of its body by then is sent on first, at the policy's pace; the 20 MB would not end it.
       assert.equal((await readWhole(next)).head.status, 200);
-      const took = performance.now() - began;
-      // What the kernel has of its body by then is sent on first, at the policy's pace.
-      assert.ok(took < 2500, `its place was free after ${took} ms`);
-      assert.equal((await stand.ended()).failure?.code, 'client-gone');
+      const left = await stand.ended();
+      assert.equal(left.failure?.code, 'client-gone');
+      assert.ok(left.request.bytes < 20 * MB, `${left.request.bytes} bytes were sent on`);
       await until('the server to be told', () => origin.faults.length === 1);
     });
 
@@ -218,9 +218,9 @@ onEachTransport('bodies under one bandwidth', (kind) => {
       assert.equal((await readHead(client))?.status, 200);
       await until('it to be throttled', () => stand.readings('slow').throttledMs > 100);
       leave(client.socket);
-      const began = performance.now();
-      assert.equal((await stand.ended()).failure?.code, 'client-gone');
-      assert.ok(performance.now() - began < 1500);
+      const ended = await stand.ended();
+      assert.equal(ended.failure?.code, 'client-gone');
+      assert.ok(ended.response.bytes < 20 * MB, `${ended.response.bytes} bytes were sent on`);
     });
   }
 

