@@ -63,6 +63,12 @@ export const errors = {
   'shutting-down': row('proxy', 503, 'The proxy is shutting down.'),
   internal: row('proxy', 500, 'The proxy failed.'),
 
+  // The machine that Sluice runs on has no more of something. No node is to blame, and another one may still do.
+  'out-of-descriptors': row('proxy', 503, 'The proxy has no file descriptor left for a connection.', true),
+  'out-of-ports': row('proxy', 503, 'The proxy has no local port left for a connection to the node.', true),
+  'out-of-memory': row('proxy', 503, 'The system has no memory left for a connection.', true),
+  'connect-forbidden': row('proxy', 503, 'The system forbids the proxy to connect to the node.', true),
+
   // The way to the server, before it has answered.
   'upstream-name-unresolved': row('upstream', 502, 'The name of the upstream node does not resolve.', true),
   'upstream-refused': row('upstream', 502, 'The upstream node refused the connection.', true),

@@ -3,17 +3,19 @@ import { createAdmin } from './admin/server.ts';
 import { CanNotGoOn, type ExitCode, exitCodes } from './cli/actions.ts';
 import { execute, readerCommand } from './cli/execute.ts';
 import { version } from './cli/version.ts';
-import type { ClusterConfig, Config, PoliciesConfig } from './config/config.ts';
+import type { ClusterConfig, Config, ListenConfig, PoliciesConfig } from './config/config.ts';
+import { descriptorLimit, fitListeners, trafficBound } from './config/descriptors.ts';
 import type { Observer } from './exchange.ts';
 import { bindFailure, writeAddress } from './listen/bind-failure.ts';
 import { Front } from './listen/front.ts';
-import type { Transport } from './net/contract.ts';
+import type { Transport, TransportOptions } from './net/contract.ts';
 import { createEngineTransport } from './net/engine.ts';
 import { createStreamsTransport } from './net/streams.ts';
 import { type AccessLog, createAccessLog } from './observe/access-log.ts';
 import { createLog, type Log } from './observe/log.ts';
 import { createMetrics } from './observe/metrics.ts';
 import type { PolicySources } from './observe/policy-metrics.ts';
+import { Shortages } from './observe/shortages.ts';
 import type { PolicyService } from './policy/service.ts';
 import type { ProxyOptions } from './proxy/options.ts';
 import { createProxy } from './proxy/proxy.ts';
@@ -61,8 +63,14 @@ async function serve({ config, file, log, signals, parts }: Serving): Promise<Ex
   const { stop } = signals;
   signals.onIgnored((signal) => log.info({ signal }, 'a signal without meaning'));
   log.debug({ pid: process.pid, version, node: process.version }, 'starting');
-  const streams = createStreamsTransport();
-  const plain = chooseTransport(config.transport, streams, log);
+  const shortages = new Shortages(log);
+  const limit = descriptorLimit();
+  const resources: TransportOptions = {
+    descriptors: trafficBound(limit ?? Number.POSITIVE_INFINITY),
+    onShortage: (shortage) => shortages.failed(shortage),
+  };
+  const streams = createStreamsTransport(resources);
+  const plain = chooseTransport(config.transport, streams, resources, log);
   const transports = plain === streams ? [streams] : [plain, streams];
   for (const transport of transports) parts.defer(() => transport.close());
 
@@ -108,7 +116,7 @@ async function serve({ config, file, log, signals, parts }: Serving): Promise<Ex
     limits: config.limits,
   };
   const proxy = createProxy(options);
-  const front = new Front(plain, proxy.serve);
+  const front = new Front(plain, proxy.serve, (listener) => shortages.full(listener));
 
   signals.onHurry(() => front.hurry());
   let ready = false;
@@ -136,6 +144,8 @@ async function serve({ config, file, log, signals, parts }: Serving): Promise<Ex
         })),
       ),
     policies: policies && policySources(policies),
+    failedCalls: () => shortages.counts(),
+    descriptorLimit,
   });
   observers.push(metrics);
 
@@ -160,7 +170,7 @@ async function serve({ config, file, log, signals, parts }: Serving): Promise<Ex
   }
   parts.defer(() => front.stopListening());
   const listening: string[] = [];
-  for (const [index, listen] of config.listen.entries()) {
+  for (const [index, listen] of fitted(config.listen, plain, limit, log).entries()) {
     const { host, port } = await binding(`listen[${index}]`, listen, () =>
       front.listen({ ...listen, ...listen.socket }),
     );
@@ -260,9 +270,37 @@ function policySources(service: PolicyService): PolicySources {
   };
 }
 
-function chooseTransport(wanted: Config['transport'], streams: Transport, log: Log): Transport {
+/** The listeners, with no more connections than the limit of descriptors allows. */
+function fitted(
+  listeners: readonly ListenConfig[],
+  { kind }: Transport,
+  limit: number | undefined,
+  log: Log,
+): readonly (ListenConfig & { readonly waiting: number })[] {
+  const asked = listeners.map(({ maxConnections, backlog }) => ({
+    maxConnections,
+    // The engine leaves those in the kernel's backlog.
+    waiting: kind === 'streams' ? backlog : 0,
+  }));
+  const fit = fitListeners(asked, limit ?? Number.POSITIVE_INFINITY);
+  if (fit.kind === 'short') {
+    const maxConnections = fit.rooms.map((room) => room.maxConnections);
+    log.warn(
+      { limit, needed: fit.needed, maxConnections },
+      'maxConnections is more than the limit of open files allows: new clients wait at fewer',
+    );
+  }
+  return listeners.map((listen, index) => ({ ...listen, ...(fit.rooms[index] ?? { waiting: 0 }) }));
+}
+
+function chooseTransport(
+  wanted: Config['transport'],
+  streams: Transport,
+  resources: TransportOptions,
+  log: Log,
+): Transport {
   if (wanted === 'streams') return streams;
-  const engine = createEngineTransport();
+  const engine = createEngineTransport(resources);
   if (engine) return engine;
   if (wanted === 'engine') {
     const why = 'transport: engine was asked for, but the native engine is not built: run `make engine`';

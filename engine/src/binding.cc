@@ -3,6 +3,7 @@
 #include <napi.h>
 
 #include <cerrno>
+#include <climits>
 #include <cstring>
 
 #include "loop.h"
@@ -25,7 +26,7 @@ class Engine : public Napi::ObjectWrap<Engine>, public Host {
     return DefineClass(env, "Engine",
                        {
                            InstanceMethod<&Engine::Listen>("listen"),
-                           InstanceMethod<&Engine::PauseListener>("pauseListener"),
+                           InstanceMethod<&Engine::Admit>("admit"),
                            InstanceMethod<&Engine::CloseListener>("closeListener"),
                            InstanceMethod<&Engine::Connect>("connect"),
                            InstanceMethod<&Engine::Addresses>("addresses"),
@@ -53,7 +54,7 @@ class Engine : public Napi::ObjectWrap<Engine>, public Host {
                        });
   }
 
-  // (onEvents: (count) => void, ring: Float64Array, window: Uint8Array, info: Float64Array)
+  // (onEvents: (count) => void, ring: Float64Array, window: Uint8Array, info: Float64Array, bound of descriptors)
   explicit Engine(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Engine>(info), env_(info.Env()) {
     callback_ = Napi::Persistent(info[0].As<Napi::Function>());
     ring_ = Napi::Persistent(info[1].As<Napi::Float64Array>());
@@ -68,7 +69,8 @@ class Engine : public Napi::ObjectWrap<Engine>, public Host {
     context_ = std::make_unique<Napi::AsyncContext>(env_, "sluice_engine");
     uv_loop_t* uv = nullptr;
     napi_get_uv_event_loop(env_, &uv);
-    loop_ = std::make_unique<Loop>(uv, *this, ring_.Value().Data(), reinterpret_cast<char*>(window_.Value().Data()));
+    const auto bound = static_cast<DescriptorBound>(std::min<uint64_t>(whole(info[4]), INT_MAX));
+    loop_ = std::make_unique<Loop>(uv, *this, bound, ring_.Value().Data(), reinterpret_cast<char*>(window_.Value().Data()));
     int error = 0;
     if (!loop_->start(error)) {
       loop_.reset();
@@ -135,8 +137,9 @@ class Engine : public Napi::ObjectWrap<Engine>, public Host {
     return number(static_cast<double>(id));
   }
 
-  void PauseListener(const Napi::CallbackInfo& info) {
-    if (alive()) loop_->pause(whole(info[0]), info[1].As<Napi::Boolean>());
+  // (listener, how many more connections it may hand over)
+  void Admit(const Napi::CallbackInfo& info) {
+    if (alive()) loop_->admit(whole(info[0]), whole(info[1]));
   }
 
   void CloseListener(const Napi::CallbackInfo& info) {

@@ -25,6 +25,7 @@ class Fd {
 
   int get() const { return fd_; }
   bool valid() const { return fd_ >= 0; }
+  // Linux releases the descriptor whatever close() returns; nothing was written that an error could tell of.
   void close() {
     if (fd_ >= 0) ::close(std::exchange(fd_, -1));
   }

@@ -1,5 +1,6 @@
 #include "loop.h"
 
+#include <fcntl.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
 
@@ -43,12 +44,21 @@ void keep_input(Connection& connection, const char* bytes, size_t from, size_t l
   }
 }
 
+// What accept(2) passes on that belongs to the one connection: those behind it are not concerned.
+bool is_of_one_client(int error) {
+  switch (error) {
+    case EINTR: case ECONNABORTED: case EPERM: case EPROTO: case ENOPROTOOPT: case EOPNOTSUPP:
+    case ENETDOWN: case EHOSTDOWN: case ENONET: case EHOSTUNREACH: case ENETUNREACH: return true;
+    default: return false;
+  }
+}
+
 size_t slot_of(Id id) { return id & ((1u << kSlotBits) - 1); }
 
 }  // namespace
 
-Loop::Loop(uv_loop_t* uv, Host& host, double* ring, char* window)
-    : uv_(uv), host_(host), ring_(ring), window_(window), scratch_(new char[64 << 10]) {}
+Loop::Loop(uv_loop_t* uv, Host& host, DescriptorBound bound, double* ring, char* window)
+    : uv_(uv), host_(host), bound_(bound), ring_(ring), window_(window), pipes_(bound), scratch_(new char[64 << 10]) {}
 
 Loop::~Loop() = default;
 
@@ -64,6 +74,7 @@ bool Loop::start(int& error) {
     error = -failed;
     return false;
   }
+  // Of these, libuv documents no failure for handles that are initialized and not closing.
   uv_idle_init(uv_, &idle_);
   uv_timer_init(uv_, &timer_);
   open_handles_ = 3;
@@ -115,7 +126,7 @@ Connection* Loop::find(Id id) {
   return connections_[slot].get();
 }
 
-Connection& Loop::adopt(Fd fd) {
+Connection* Loop::adopt(Fd& fd, int& error) {
   if (free_slots_.empty()) {
     free_slots_.push_back(static_cast<uint32_t>(connections_.size()));
     connections_.emplace_back();
@@ -123,27 +134,33 @@ Connection& Loop::adopt(Fd fd) {
     deadlines_.push_back(0);
   }
   const uint32_t slot = free_slots_.back();
-  free_slots_.pop_back();
-  auto connection = std::make_unique<Connection>();
-  connection->id = (static_cast<uint64_t>(++generations_[slot]) << kSlotBits) | slot;
-  connection->fd = std::move(fd);
+  const Id id = (static_cast<uint64_t>(generations_[slot] + 1) << kSlotBits) | slot;
   epoll_event event{};
   event.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
-  event.data.u64 = connection->id;
-  epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, connection->fd.get(), &event);
-  counters_.system_calls += 2;
+  event.data.u64 = id;
+  ++counters_.system_calls;
+  if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd.get(), &event) != 0) {
+    // ENOSPC: fs.epoll.max_user_watches. Without events its peer would wait for ever.
+    error = errno;
+    return nullptr;
+  }
+  free_slots_.pop_back();
+  ++generations_[slot];
+  auto connection = std::make_unique<Connection>();
+  connection->id = id;
+  connection->fd = std::move(fd);
+  ++counters_.system_calls;
   ++counters_.connections;
   connections_[slot] = std::move(connection);
   update_reference();
-  return *connections_[slot];
+  return connections_[slot].get();
 }
 
 void Loop::destroy(Connection& connection, bool reset) {
   if (connection.relay) detach(connection);
   if (Connection* source = find(connection.source)) detach(*source);
   if (reset) {
-    const struct ::linger abort{1, 0};
-    setsockopt(connection.fd.get(), SOL_SOCKET, SO_LINGER, &abort, sizeof abort);
+    reset_on_close(connection.fd.get());
     ++counters_.system_calls;
   }
   const size_t slot = slot_of(connection.id);
@@ -236,6 +253,7 @@ void Loop::schedule(Connection& connection) {
 
 int Loop::take_events() {
   epoll_event events[kMaxEvents];
+  // Fails with EINTR alone, as long as the set is ours: libuv calls again while events are left.
   const int taken = epoll_wait(epoll_.get(), events, kMaxEvents, 0);
   ++counters_.system_calls;
   for (int i = 0; i < taken; ++i) {
@@ -329,12 +347,16 @@ void Loop::sweep() {
   }
   check_delivered();
   flush_events();
-  for (auto& listener : listeners_) {
-    if (listener->starved && !listener->paused) {
-      listener->starved = false;
-      pause(listener->id, false);
+  if (!lacking_.empty()) {
+    emit(EventKind::Short, 0, static_cast<double>(Call::Transfer), ENOMEM);
+    for (const Id id : std::exchange(lacking_, {})) {
+      if (rows_ + 8 > kRows || window_used_ + kMaxHead + kRead > kWindow) flush_events();
+      handle(id, EPOLLIN | EPOLLOUT);
     }
+    flush_events();
   }
+  for (auto& listener : listeners_) listener->starved ? revive(*listener) : arm(*listener);
+  flush_events();
   in_turn_ = false;
   if (!ready_.empty() || !corked_.empty()) wake();
 }
@@ -372,27 +394,38 @@ Id Loop::listen(const Address& address, const ListenOptions& options, Address& b
   listener->fd = listen_on(address, options, error);
   if (!listener->fd.valid()) return 0;
   bound.length = sizeof bound.storage;
-  getsockname(listener->fd.get(), reinterpret_cast<sockaddr*>(&bound.storage), &bound.length);
   listener->id = next_listener_++;
   epoll_event event{};
   event.events = EPOLLIN;
   event.data.u64 = listener->id | kListenerBit;
-  epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, listener->fd.get(), &event);
+  if (getsockname(listener->fd.get(), reinterpret_cast<sockaddr*>(&bound.storage), &bound.length) != 0 ||
+      epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, listener->fd.get(), &event) != 0) {
+    error = errno;
+    return 0;
+  }
   const Id id = listener->id;
   listeners_.push_back(std::move(listener));
   update_reference();
   return id;
 }
 
-void Loop::pause(Id id, bool paused) {
+void Loop::admit(Id id, uint64_t count) {
   for (auto& listener : listeners_) {
     if (listener->id != id) continue;
-    listener->paused = paused;
-    epoll_event event{};
-    event.events = paused ? 0u : static_cast<uint32_t>(EPOLLIN);
-    event.data.u64 = id | kListenerBit;
-    epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, listener->fd.get(), &event);
+    listener->room = count;
+    arm(*listener);
   }
+}
+
+// Those that may not come in are left in the backlog. A call that fails is made again by the next sweep.
+void Loop::arm(Listener& listener) {
+  const bool wanted = listener.room > 0 && !listener.starved;
+  if (listener.armed == wanted) return;
+  epoll_event event{};
+  event.events = wanted ? static_cast<uint32_t>(EPOLLIN) : 0u;
+  event.data.u64 = listener.id | kListenerBit;
+  ++counters_.system_calls;
+  if (epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, listener.fd.get(), &event) == 0) listener.armed = wanted;
 }
 
 void Loop::close_listener(Id id) {
@@ -401,36 +434,72 @@ void Loop::close_listener(Id id) {
 }
 
 void Loop::handle_listener(Listener& listener) {
-  for (int i = 0; i < kMaxAccepts && rows_ + 8 < kRows; ++i) {
+  if (listener.starved) return;
+  for (int i = 0; i < kMaxAccepts && listener.room > 0 && rows_ + 8 < kRows; ++i) {
     Fd fd(accept4(listener.fd.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
     ++counters_.system_calls;
     if (!fd.valid()) {
-      if (errno == ECONNABORTED || errno == EINTR) continue;
-      if (errno != EAGAIN) {
-        // Out of descriptors or memory. The backlog keeps the clients; the next sweep tries again.
-        pause(listener.id, true);
-        listener.paused = false;
-        listener.starved = true;
-      }
+      if (is_of_one_client(errno)) continue;
+      if (errno != EAGAIN) starve(listener, Call::Accept, errno);
       return;
     }
-    ++counters_.accepted;
-    Connection& connection = adopt(std::move(fd));
-    emit(EventKind::Accepted, connection.id, static_cast<double>(listener.id));
+    if (fd.get() >= bound_) {
+      listener.held = std::move(fd);
+      return starve(listener, Call::Accept, EMFILE);
+    }
+    if (!welcome(listener, fd)) return;
   }
+  arm(listener);
+}
+
+bool Loop::welcome(Listener& listener, Fd& fd) {
+  int error = 0;
+  Connection* connection = adopt(fd, error);
+  if (connection == nullptr) {
+    reset_on_close(fd.get());
+    starve(listener, Call::Watch, error);
+    return false;
+  }
+  ++counters_.accepted;
+  --listener.room;
+  emit(EventKind::Accepted, connection->id, static_cast<double>(listener.id));
+  return true;
+}
+
+// The backlog keeps the clients; the next sweep tries again.
+void Loop::starve(Listener& listener, Call call, int error) {
+  listener.starved = true;
+  arm(listener);
+  emit(EventKind::Short, listener.id, static_cast<double>(call), error);
+}
+
+void Loop::revive(Listener& listener) {
+  if (rows_ + 8 > kRows) flush_events();
+  if (listener.held.valid()) {
+    if (listener.room == 0) return;
+    Fd lower(fcntl(listener.held.get(), F_DUPFD_CLOEXEC, 0));
+    ++counters_.system_calls;
+    if (!lower.valid() || lower.get() >= bound_) return starve(listener, Call::Accept, EMFILE);
+    listener.held.close();
+    listener.starved = false;
+    if (!welcome(listener, lower)) return;
+  }
+  listener.starved = false;
+  arm(listener);
 }
 
 // ---- connecting
 
 Id Loop::connect(const Address& address, const SocketOptions& options, uint32_t timeout, int& error) {
-  Fd fd = connect_to(address, options, error);
+  Fd fd = connect_to(address, options, bound_, error);
   if (!fd.valid()) return 0;
   counters_.system_calls += 2;
-  Connection& connection = adopt(std::move(fd));
-  connection.connecting = true;
-  connection.writable = false;
-  set_deadline(connection, timeout);
-  return connection.id;
+  Connection* connection = adopt(fd, error);
+  if (connection == nullptr) return 0;
+  connection->connecting = true;
+  connection->writable = false;
+  set_deadline(*connection, timeout);
+  return connection->id;
 }
 
 void Loop::finish_connect(Connection& connection) {
@@ -453,6 +522,7 @@ bool Loop::addresses(Id id, Address& remote, Address& local) {
   if (connection == nullptr) return false;
   remote.length = local.length = sizeof remote.storage;
   counters_.system_calls += 2;
+  // A peer that has reset already has no address any more: it is then shown as an empty one, and its reads end.
   getpeername(connection->fd.get(), reinterpret_cast<sockaddr*>(&remote.storage), &remote.length);
   getsockname(connection->fd.get(), reinterpret_cast<sockaddr*>(&local.storage), &local.length);
   return true;
@@ -466,7 +536,13 @@ ssize_t Loop::receive(Connection& connection, char* into, size_t length, int fla
     received = recv(connection.fd.get(), into, length, flags | MSG_DONTWAIT);
     ++counters_.system_calls;
   } while (received < 0 && errno == EINTR);
-  if (received < 0 && errno != EAGAIN) fail(connection, errno);
+  if (received < 0) {
+    if (passes(connection, errno)) {
+      errno = EAGAIN;
+    } else {
+      fail(connection, errno);
+    }
+  }
   // A short read empties the socket; the next byte, or the FIN, raises a new edge.
   const bool drained = received < 0 ? errno == EAGAIN : static_cast<size_t>(received) < length;
   if (drained && received != 0 && !connection.hung_up && !connection.failed) connection.readable = false;
@@ -703,6 +779,11 @@ void Loop::fail(Connection& connection, int error) {
   if (error == ETIMEDOUT || error == EHOSTUNREACH || error == ENETUNREACH) connection.lost = true;
 }
 
+bool Loop::passes(const Connection& connection, int error) {
+  if (lacks_memory(error)) lacking_.push_back(connection.id);
+  return error == EAGAIN || lacks_memory(error);
+}
+
 // ---- writing
 
 // True when nothing is left in user space. A failed socket swallows its output: its readers will see the end.
@@ -714,7 +795,7 @@ bool Loop::flush(Connection& connection, bool more) {
     ++counters_.system_calls;
     if (n >= 0) {
       sent += static_cast<size_t>(n);
-    } else if (errno == EAGAIN) {
+    } else if (passes(connection, errno)) {
       connection.writable = false;
       break;
     } else if (errno != EINTR) {
@@ -788,7 +869,7 @@ bool Loop::deliver(Connection& sink, const char* bytes, size_t length, bool more
     ++counters_.system_calls;
     if (n >= 0) {
       sent += static_cast<size_t>(n);
-    } else if (errno == EAGAIN) {
+    } else if (passes(sink, errno)) {
       sink.writable = false;
       sink.output.assign(bytes + sent, length - sent);
       return false;
@@ -815,6 +896,7 @@ void Loop::end(Id id) {
 
 void Loop::send_fin(Connection& connection) {
   if (connection.half_closed) return;
+  // Fails where the peer has reset: whoever reads from it sees that, too.
   shutdown(connection.fd.get(), SHUT_WR);
   ++counters_.system_calls;
   connection.half_closed = true;

@@ -20,8 +20,13 @@ namespace sluice {
 
 enum class EventKind : uint8_t {
   Accepted, Connected, Head, HeadTooLarge, ReadEnd, Data, RelayEnd, RelayStarved, LingerEnd, Gone, Drained, Broken,
-  HeadForeign
+  HeadForeign,
+  // The system refused a call for want of something of this machine's: Call, errno.
+  Short
 };
+
+// Which call it was. Values are shared with src/net/engine.ts.
+enum class Call : uint8_t { Accept, Watch, Transfer };
 
 struct Counters {
   uint64_t spliced = 0, copied = 0, discarded = 0, system_calls = 0;
@@ -52,7 +57,8 @@ class Loop {
   // Skipped before a head (RFC 9112, section 2.2). One more is shown as a head, for the parser to refuse.
   static constexpr uint8_t kMaxEmptyLines = 8;
 
-  Loop(uv_loop_t* uv, Host& host, double* ring, char* window);
+  // `bound`: sockets.h.
+  Loop(uv_loop_t* uv, Host& host, DescriptorBound bound, double* ring, char* window);
   ~Loop();
   Loop(const Loop&) = delete;
   Loop& operator=(const Loop&) = delete;
@@ -64,7 +70,8 @@ class Loop {
 
   // Listeners. The result is an id, or 0 with an errno.
   Id listen(const Address& address, const ListenOptions& options, Address& bound, int& error);
-  void pause(Id listener, bool paused);
+  // Hands over `count` more connections, and then none until the next call.
+  void admit(Id listener, uint64_t count);
   void close_listener(Id listener);
 
   // Connections. All calls with an id that is no longer alive do nothing.
@@ -110,20 +117,29 @@ class Loop {
   struct Listener {
     Id id = 0;
     Fd fd;
-    bool paused = false;
-    bool starved = false;  // out of descriptors: tried again by the timer
+    // Accepted under a number of the reserve: waits, unseen by JavaScript, until it can have a lower one.
+    Fd held;
+    // How many more connections it may hand over.
+    uint64_t room = UINT64_MAX;
+    bool armed = true;     // epoll tells of connections that wait
+    bool starved = false;  // the system refused a call: tried again by the timer
   };
   // How a relay's share of a turn ended.
   enum class Share : uint8_t { Blocked, Again, Ended };
 
   Connection* find(Id id);
-  Connection& adopt(Fd fd);
+  // Null, with an errno in `error`, where the socket can't be watched; `fd` is then still the caller's.
+  Connection* adopt(Fd& fd, int& error);
   void destroy(Connection& connection, bool reset);
 
   void turn();
   int take_events();
   void handle(Id id, uint32_t events);
   void handle_listener(Listener& listener);
+  bool welcome(Listener& listener, Fd& fd);
+  void starve(Listener& listener, Call call, int error);
+  void revive(Listener& listener);
+  void arm(Listener& listener);
   void sweep();
   void flush_events();
   void emit(EventKind kind, Id id, double a = 0, double b = 0, double c = 0, double d = 0);
@@ -152,6 +168,9 @@ class Loop {
   void say_broken(Connection& connection);
   void end_read(Connection& connection, EndKind kind);
   ssize_t receive(Connection& connection, char* into, size_t length, int flags);
+  // Errors of a call that moves bytes: true where the socket is sound and the call is to be made again later. EAGAIN
+  // has an edge to come; for want of memory the next sweep makes one up.
+  bool passes(const Connection& connection, int error);
   bool flush(Connection& connection, bool more);
   bool deliver(Connection& sink, const char* bytes, size_t length, bool more);
 
@@ -177,6 +196,7 @@ class Loop {
 
   uv_loop_t* uv_;
   Host& host_;
+  DescriptorBound bound_;
   double* ring_;
   char* window_;
   size_t rows_ = 0;
@@ -200,6 +220,8 @@ class Loop {
   std::vector<Id> corked_;
   // Those that linger until what they sent is acknowledged, of which no event tells.
   std::vector<Id> delivering_;
+  // Had no memory for a call: tried again by the next sweep.
+  std::vector<Id> lacking_;
   PipePool pipes_;
   std::unique_ptr<char[]> scratch_;
   Counters counters_;

@@ -11,13 +11,14 @@ std::unique_ptr<Pipe> PipePool::take() {
     ++in_use_;
     return pipe;
   }
-  if (total() >= kMaxPipes) return nullptr;
+  if (total() >= max_pipes_) return nullptr;
 
   int ends[2];
   if (pipe2(ends, O_NONBLOCK | O_CLOEXEC) != 0) return nullptr;
   auto pipe = std::make_unique<Pipe>();
   pipe->read = Fd(ends[0]);
   pipe->write = Fd(ends[1]);
+  if (std::max(ends[0], ends[1]) >= bound_) return nullptr;
   // Over the user's quota this fails, and the pipe may already have been made with two pages.
   fcntl(ends[1], F_SETPIPE_SZ, kWanted);
   const int capacity = fcntl(ends[1], F_GETPIPE_SZ);

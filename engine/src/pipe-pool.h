@@ -3,11 +3,13 @@
 // pipe for one turn and gives it back empty, so that a handful serves a thousand streams.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <memory>
 #include <vector>
 
 #include "fd.h"
+#include "sockets.h"
 
 namespace sluice {
 
@@ -28,6 +30,10 @@ class PipePool {
   static constexpr size_t kMaxPipes = 64;
   static constexpr size_t kMaxIdle = 8;
 
+  // A pipe is two descriptors: one sixteenth of those below `bound` at most, as src/config/descriptors.ts counts on.
+  explicit PipePool(DescriptorBound bound)
+      : bound_(bound), max_pipes_(std::clamp<size_t>(static_cast<size_t>(bound) / 32, 1, kMaxPipes)) {}
+
   // Empty, or null where none of a useful size is to be had now.
   std::unique_ptr<Pipe> take();
   // Closes a pipe that still holds bytes.
@@ -37,6 +43,8 @@ class PipePool {
   size_t total() const { return in_use_ + idle_.size(); }
 
  private:
+  DescriptorBound bound_;
+  size_t max_pipes_;
   std::vector<std::unique_ptr<Pipe>> idle_;
   size_t in_use_ = 0;
 };

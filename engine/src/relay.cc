@@ -216,7 +216,8 @@ size_t Loop::room_in(Connection& sink) {
   if (room >= kFullSegments) return room;
   pollfd question{sink.fd.get(), POLLOUT, 0};
   ++counters_.system_calls;
-  if (::poll(&question, 1, 0) == 1) return std::max(room, kSmall);
+  // Where poll() itself fails no wake-up is armed: the send that follows arms it.
+  if (::poll(&question, 1, 0) != 0) return std::max(room, kSmall);
   sink.writable = false;
   return 0;
 }
@@ -233,7 +234,7 @@ Loop::Share Loop::drain_pipe(Connection& source, Connection& sink, bool more) {
       pipe.held -= static_cast<size_t>(n);
     } else if (n < 0 && errno == EINTR) {
       continue;
-    } else if (n < 0 && errno == EAGAIN) {
+    } else if (n < 0 && passes(sink, errno)) {
       sink.writable = false;
       break;
     } else {
@@ -255,6 +256,7 @@ Loop::Share Loop::drain_pipe(Connection& source, Connection& sink, bool more) {
       // It has left for the sink as far as the relay is concerned; the wake-up is armed.
       if (pipe.held == 0) return Share::Blocked;
     }
+    // Where the read fails the rest stays in the pipe, as a larger one does.
   }
   return Share::Blocked;
 }
@@ -318,7 +320,7 @@ Loop::Share Loop::pump_plain(Connection& source, Connection& sink, size_t& quota
       }
     }
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0 && errno == EAGAIN) {
+    if (n < 0 && passes(source, errno)) {
       // The pipe was empty, so it is the source that has nothing.
       source.readable = false;
       return Share::Blocked;
@@ -452,7 +454,7 @@ Loop::Share Loop::gather_chunks(Connection& source, Connection& sink, size_t roo
         continue;
       }
       if (n < 0 && errno == EINTR) continue;
-      if (n < 0 && errno == EAGAIN) {
+      if (n < 0 && passes(source, errno)) {
         // With data in the pipe this may mean that the pipe is full: only without is it the source that is dry. One size
         // line fills none.
         if (gathered == 0) source.readable = false;

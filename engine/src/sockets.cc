@@ -13,7 +13,7 @@
 namespace sluice {
 namespace {
 
-void set(int fd, int level, int name, int value) { setsockopt(fd, level, name, &value, sizeof value); }
+bool set(int fd, int level, int name, int value) { return setsockopt(fd, level, name, &value, sizeof value) == 0; }
 
 int seconds(int milliseconds) { return std::max(1, (milliseconds + 999) / 1000); }
 
@@ -83,9 +83,11 @@ Fd listen_on(const Address& address, const ListenOptions& options, int& error) {
   const int family = address.storage.ss_family;
   Fd fd(socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!fd.valid()) return fail(error);
+  // Without SO_REUSEADDR, bind() itself tells what is wrong. Without the other two the listener would not be the one
+  // that was asked for.
   set(fd.get(), SOL_SOCKET, SO_REUSEADDR, 1);
-  if (options.reuse_port) set(fd.get(), SOL_SOCKET, SO_REUSEPORT, 1);
-  if (family == AF_INET6) set(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, options.ipv6_only ? 1 : 0);
+  if (options.reuse_port && !set(fd.get(), SOL_SOCKET, SO_REUSEPORT, 1)) return fail(error);
+  if (family == AF_INET6 && !set(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, options.ipv6_only ? 1 : 0)) return fail(error);
   // Accepted sockets inherit these, which saves the calls on each of them.
   apply(fd.get(), options);
   if (bind(fd.get(), reinterpret_cast<const sockaddr*>(&address.storage), address.length) != 0) return fail(error);
@@ -93,9 +95,13 @@ Fd listen_on(const Address& address, const ListenOptions& options, int& error) {
   return fd;
 }
 
-Fd connect_to(const Address& address, const SocketOptions& options, int& error) {
+Fd connect_to(const Address& address, const SocketOptions& options, DescriptorBound bound, int& error) {
   Fd fd(socket(address.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!fd.valid()) return fail(error);
+  if (fd.get() >= bound) {
+    error = EMFILE;
+    return Fd();
+  }
   apply(fd.get(), options);
   if (connect(fd.get(), reinterpret_cast<const sockaddr*>(&address.storage), address.length) != 0 &&
       errno != EINPROGRESS) {
@@ -103,6 +109,17 @@ Fd connect_to(const Address& address, const SocketOptions& options, int& error) 
   }
   return fd;
 }
+
+void reset_on_close(int fd) {
+  const struct ::linger abort{1, 0};
+  if (setsockopt(fd, SOL_SOCKET, SO_LINGER, &abort, sizeof abort) == 0) return;
+  // A FIN could pass for the end of a body. Disconnecting sends RST, too; where even that fails nothing is left to do.
+  sockaddr nobody{};
+  nobody.sa_family = AF_UNSPEC;
+  (void)connect(fd, &nobody, sizeof nobody);
+}
+
+bool lacks_memory(int error) { return error == ENOMEM || error == ENOBUFS; }
 
 size_t send_room(int fd) {
   uint32_t info[SK_MEMINFO_VARS] = {};
@@ -116,8 +133,7 @@ size_t send_room(int fd) {
 int pending_error(int fd) {
   int error = 0;
   socklen_t length = sizeof error;
-  getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length);
-  return error;
+  return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) == 0 ? error : errno;
 }
 
 int unacknowledged(int fd) {

@@ -37,11 +37,23 @@ struct ListenOptions : SocketOptions {
   bool ipv6_only = false;
 };
 
-// Both return an invalid Fd and set `error` to an errno on failure.
-Fd listen_on(const Address& address, const ListenOptions& options, int& error);
-Fd connect_to(const Address& address, const SocketOptions& options, int& error);
+// The first descriptor number that traffic may not use. The kernel gives out the lowest free number, so a socket
+// whose number reaches this says that all below are in use: what is left is reserved for the rest of the process
+// (the admin address, name resolution, log files).
+using DescriptorBound = int;
 
+// Both return an invalid Fd and set `error` to an errno on failure. connect_to fails with EMFILE at the bound.
+Fd listen_on(const Address& address, const ListenOptions& options, int& error);
+Fd connect_to(const Address& address, const SocketOptions& options, DescriptorBound bound, int& error);
+
+// A kernel that refuses one of these leaves a connection that works without it: failures are ignored.
 void apply(int fd, const SocketOptions& options);
+
+// From here on a close of `fd` sends RST instead of FIN.
+void reset_on_close(int fd);
+
+// The kernel has no memory for the call at the moment; the socket itself is sound.
+bool lacks_memory(int error);
 
 // Bytes the send buffer has room for, by the kernel's own account: what is taken from a source up to this much
 // will leave for the sink at once, so that the pipe between them is empty when the turn ends.

@@ -52,7 +52,7 @@ const listener = z.strictObject({
   reusePort: z.boolean().prefault(false).describe('SO_REUSEPORT: several processes share the address'),
   maxConnections: count({ min: 1, max: 10_000_000 })
     .prefault(defaults.maxConnections)
-    .describe('Above it new clients wait in the backlog'),
+    .describe('Above it new clients wait in the backlog; a low limit of open files allows fewer'),
   socket: socket.prefault({}),
 });
 

@@ -35,15 +35,18 @@ export class Front {
   draining = false;
   readonly #transport: Transport;
   readonly #serve: Serve;
+  readonly #onFull: ((listener: FrontOptions) => () => void) | undefined;
   readonly #listeners = new Set<Listener>();
   readonly #clients = new Set<Client>();
   readonly #hurried = Promise.withResolvers<void>();
   #closing = false;
   #emptied: (() => void) | undefined;
 
-  constructor(transport: Transport, serve: Serve) {
+  /** `onFull` is called when a listener has as many connections as it may; what it gives, when it has fewer again. */
+  constructor(transport: Transport, serve: Serve, onFull?: (listener: FrontOptions) => () => void) {
     this.#transport = transport;
     this.#serve = serve;
+    this.#onFull = onFull;
   }
 
   get connections(): number {
@@ -52,27 +55,36 @@ export class Front {
 
   /** Rejects when the address can't be bound. The port it got is in the listener. */
   async listen(options: FrontOptions): Promise<Listener> {
+    const { maxConnections } = options;
     let open = 0;
-    let paused = false;
+    // How many more the listener may hand over, told to it only when it has none left: most connections cost no call.
+    let room = maxConnections;
+    let freed: (() => void) | undefined;
+    const admit = (): void => {
+      room = maxConnections - open;
+      if (room === 0) {
+        freed ??= this.#onFull?.(options);
+        return;
+      }
+      freed?.();
+      freed = undefined;
+      if (this.#listeners.has(listener)) listener.admit(room);
+    };
     const listener = await this.#transport.listen(options, async (connection) => {
       const client = newClient(connection, () => !this.#closing);
       this.#clients.add(client);
       open += 1;
-      if (open >= options.maxConnections && !paused) {
-        paused = true;
-        listener.pause();
-      }
+      room -= 1;
+      if (room === 0) admit();
       await this.#serve(client);
       connection.close();
       this.#clients.delete(client);
       open -= 1;
-      if (paused && open < options.maxConnections) {
-        paused = false;
-        if (this.#listeners.has(listener)) listener.resume();
-      }
+      if (room === 0) admit();
       if (this.#clients.size === 0) this.#emptied?.();
     });
     this.#listeners.add(listener);
+    listener.admit(room);
     return listener;
   }
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { errors } from '../errors.ts';
-import { connectFailure, tlsFailure } from './connect-failure.ts';
+import { connectFailure, isOurs, tlsFailure } from './connect-failure.ts';
 
 it('what the system says becomes a row of the table, with the address and the errno in its detail', () => {
   const rows = {
@@ -9,21 +9,31 @@ it('what the system says becomes a row of the table, with the address and the er
     ETIMEDOUT: 'upstream-connect-timeout',
     EHOSTUNREACH: 'upstream-unreachable',
     ENETUNREACH: 'upstream-unreachable',
-    EACCES: 'upstream-unreachable',
-    EADDRNOTAVAIL: 'upstream-unreachable',
     ENOTFOUND: 'upstream-name-unresolved',
-    EMFILE: 'internal',
+    EMFILE: 'out-of-descriptors',
+    ENFILE: 'out-of-descriptors',
+    EADDRNOTAVAIL: 'out-of-ports',
+    ENOBUFS: 'out-of-memory',
+    ENOMEM: 'out-of-memory',
+    ENOSPC: 'out-of-memory',
+    EPERM: 'connect-forbidden',
+    EACCES: 'connect-forbidden',
   } as const;
   for (const [errno, code] of Object.entries(rows)) {
     assert.deepEqual(connectFailure(errno, '10.0.0.1:9200'), { code, detail: `10.0.0.1:9200: ${errno}` });
   }
 });
 
-it('another node may be tried after each failure but one of our own', () => {
-  for (const errno of ['ECONNREFUSED', 'ETIMEDOUT', 'EHOSTUNREACH', 'ENOTFOUND', 'anything']) {
-    assert.equal(errors[connectFailure(errno, 'a').code].retryable, true);
+it('another node may be tried after each failure, and what this machine lacks blames none', () => {
+  const theirs = ['ECONNREFUSED', 'ETIMEDOUT', 'EHOSTUNREACH', 'ENOTFOUND', 'anything'];
+  const own = ['EMFILE', 'ENFILE', 'EADDRNOTAVAIL', 'ENOBUFS', 'ENOMEM', 'ENOSPC', 'EPERM', 'EACCES'];
+  for (const errno of [...theirs, ...own]) {
+    const { retryable, side, status } = errors[connectFailure(errno, 'a').code];
+    assert.equal(retryable, true, errno);
+    assert.equal(side, own.includes(errno) ? 'proxy' : 'upstream', errno);
+    assert.equal(isOurs(errno), own.includes(errno), errno);
+    if (own.includes(errno)) assert.equal(status, 503, errno);
   }
-  assert.equal(errors[connectFailure('ENFILE', 'a').code].side, 'proxy');
 });
 
 it('a handshake that fails for a reason without a text is told by its code', () => {

@@ -1,10 +1,32 @@
 /** From what the system or the TLS library says when a connection can't be made, to a row of the error table. */
-import { type Failure, failure } from '../errors.ts';
+import { type ErrorCode, type Failure, failure } from '../errors.ts';
 
 const refused = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE']);
 const timedOut = new Set(['ETIMEDOUT']);
 const unresolved = new Set(['ENOTFOUND', 'EAI_AGAIN', 'EAI_NONAME', 'EINVAL']);
-const exhausted = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM']);
+
+/**
+ * What this machine refuses, whatever the node is like. EADDRNOTAVAIL: every local port towards that address and port
+ * is taken, or waits in TIME_WAIT (net.ipv4.ip_local_port_range). ENOSPC: no more descriptors may be watched
+ * (fs.epoll.max_user_watches). EPERM and EACCES: a firewall of this machine's, a full table of connections behind it
+ * (nf_conntrack), seccomp, SELinux.
+ */
+const ours: Readonly<Record<string, ErrorCode>> = {
+  EMFILE: 'out-of-descriptors',
+  ENFILE: 'out-of-descriptors',
+  EADDRNOTAVAIL: 'out-of-ports',
+  ENOBUFS: 'out-of-memory',
+  ENOMEM: 'out-of-memory',
+  ENOSPC: 'out-of-memory',
+  EAGAIN: 'out-of-memory',
+  EPERM: 'connect-forbidden',
+  EACCES: 'connect-forbidden',
+};
+
+/** True for an errno that says nothing of a node. */
+export function isOurs(errno: string): boolean {
+  return Object.hasOwn(ours, errno);
+}
 
 /** `code` is the name of an errno, such as `ECONNREFUSED`. Those not known count as unreachable. */
 export function connectFailure(code: string, address: string): Failure {
@@ -12,7 +34,8 @@ export function connectFailure(code: string, address: string): Failure {
   if (refused.has(code)) return failure('upstream-refused', detail);
   if (timedOut.has(code)) return failure('upstream-connect-timeout', detail);
   if (unresolved.has(code)) return failure('upstream-name-unresolved', detail);
-  if (exhausted.has(code)) return failure('internal', detail);
+  const own = ours[code];
+  if (own !== undefined) return failure(own, detail);
   return failure('upstream-unreachable', detail);
 }
 

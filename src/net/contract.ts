@@ -25,6 +25,8 @@ export interface ListenOptions extends SocketOptions {
   /** 0 asks for any free port; `Listener.port` says which it became. */
   readonly port: number;
   readonly backlog: number;
+  /** How many connections over the bound `streams` keeps, since it can't leave them in the backlog; default: as many. */
+  readonly waiting?: number;
   readonly reusePort: boolean;
   readonly ipv6Only: boolean;
 }
@@ -33,11 +35,11 @@ export interface Listener {
   readonly host: string;
   readonly port: number;
   /**
-   * Hands no more connections over until `resume`; a bound on connections is built on it. They wait in the kernel's
-   * backlog, or, where node:net gives no way to that, unread in one as long (`streams`).
+   * Hands `count` more connections over, and then none until the next call; a bound on connections is built on it.
+   * Without a call there is no bound. The others wait in the kernel's backlog, or, where node:net gives no way to
+   * that, unread in a list of at most `ListenOptions.waiting` (`streams`).
    */
-  pause(): void;
-  resume(): void;
+  admit(count: number): void;
   /** Stops accepting; connections already accepted live on. */
   close(): void;
 }
@@ -300,6 +302,28 @@ export interface Counters {
   relays: number;
   pipes: number;
   pipesInUse: number;
+}
+
+/**
+ * A call that the system refused for want of something of this machine's, not for anything a peer did. `accept`: a
+ * client waits, or was turned away; `watch`: an accepted client had to be reset; `connect`: an upstream connection
+ * could not be made; `transfer`: no memory to move bytes, tried again.
+ */
+export interface Shortage {
+  readonly transport: TransportKind;
+  readonly call: 'accept' | 'watch' | 'connect' | 'transfer';
+  /** The name of an errno, such as `EMFILE`. */
+  readonly errno: string;
+}
+
+export interface TransportOptions {
+  /**
+   * The first descriptor number that connections and pipes leave to the rest of the process: a connection that would
+   * have it or a higher one fails as with EMFILE. The system gives out the lowest free number. Default: no bound.
+   */
+  readonly descriptors?: number;
+  /** Called for each such call, in the turn in which it failed. */
+  readonly onShortage?: (shortage: Shortage) => void;
 }
 
 export interface Transport {

@@ -7,7 +7,7 @@ import { resolve } from 'node:path';
 import { getSystemErrorName } from 'node:util';
 import { standardTrailers } from '../http1/chunked.ts';
 import { type ByteConnection, isByteConnection, type ReadResult } from './bytes.ts';
-import { connectFailure } from './connect-failure.ts';
+import { connectFailure, isOurs } from './connect-failure.ts';
 import type {
   Connection,
   ConnectOptions,
@@ -28,6 +28,7 @@ import type {
   SocketOptions,
   TcpInfo,
   Transport,
+  TransportOptions,
 } from './contract.ts';
 import { copyRelay } from './copy-relay.ts';
 
@@ -41,7 +42,7 @@ interface Engine {
     ipv6Only: boolean,
     ...socket: Socket
   ): number;
-  pauseListener(id: number, paused: boolean): void;
+  admit(id: number, count: number): void;
   closeListener(id: number): void;
   connect(host: string, port: number, timeout: number, ...socket: Socket): number;
   addresses(id: number): [string, number, string, number];
@@ -82,6 +83,7 @@ type EngineClass = new (
   ring: Float64Array,
   window: Uint8Array,
   info: Float64Array,
+  descriptors: number,
 ) => Engine;
 
 // The numbers below are those of engine/src/loop.h and connection.h.
@@ -102,6 +104,8 @@ const DRAINED = 10;
 const BROKEN = 11;
 const HEAD_FOREIGN = 12;
 const headKinds = { [HEAD]: 'head', [HEAD_TOO_LARGE]: 'too-large', [HEAD_FOREIGN]: 'foreign' } as const;
+const SHORT = 13;
+const calls = ['accept', 'watch', 'transfer'] as const;
 const endKinds: readonly EndKind[] = ['end', 'reset', 'lost', 'timeout'];
 const goneKinds = ['end', 'reset', 'lost', 'data'] as const;
 const relayEndKinds: readonly RelayEndKind[] = [
@@ -124,9 +128,9 @@ const framings = { length: 0, chunked: 1, 'until-close': 2, none: 0 } as const;
  * The native transport, or undefined where the addon is not built or does not load. SLUICE_ENGINE names another build of
  * it, such as the sanitized one; that it was asked for and can't be had is an exception.
  */
-export function createEngineTransport(): Transport | undefined {
+export function createEngineTransport(options: TransportOptions = {}): Transport | undefined {
   const addon = loadAddon();
-  return addon && new EngineTransport(addon);
+  return addon && new EngineTransport(addon, options);
 }
 
 function loadAddon(): EngineClass | undefined {
@@ -152,10 +156,13 @@ class EngineTransport implements Transport {
   readonly #ring = new Float64Array(ROW * ROWS);
   readonly #accepting = new Map<number, (connection: Connection) => void>();
   readonly #connecting = new Map<number, (error: number) => void>();
+  readonly #onShortage: TransportOptions['onShortage'];
   #closed = false;
 
-  constructor(addon: EngineClass) {
-    this.engine = new addon((count) => this.#dispatch(count), this.#ring, this.window, this.info);
+  constructor(addon: EngineClass, { descriptors = Number.POSITIVE_INFINITY, onShortage }: TransportOptions) {
+    const dispatch = (count: number) => this.#dispatch(count);
+    this.engine = new addon(dispatch, this.#ring, this.window, this.info, descriptors);
+    this.#onShortage = onShortage;
   }
 
   async listen(options: ListenOptions, onConnection: (connection: Connection) => void): Promise<Listener> {
@@ -169,8 +176,7 @@ class EngineTransport implements Transport {
     return {
       host,
       port: this.info[0] ?? port,
-      pause: () => this.engine.pauseListener(id, true),
-      resume: () => this.engine.pauseListener(id, false),
+      admit: (count) => this.engine.admit(id, count),
       close: () => {
         this.#accepting.delete(id);
         this.engine.closeListener(id);
@@ -182,13 +188,19 @@ class EngineTransport implements Transport {
     const { host, port, timeout } = options;
     if (options.tls) throw new TypeError('the engine has no TLS: connect with the streams transport');
     const id = this.engine.connect(host, port, timeout, ...socketArguments(options));
-    if (id === 0) return Promise.resolve(failed(this.info[0] ?? 0, options));
+    if (id === 0) return Promise.resolve(this.#failed(this.info[0] ?? 0, options));
     return new Promise((resolve) => {
       this.#connecting.set(id, (error) => {
         if (error === 0) resolve({ kind: 'connected', connection: this.#adopt(id) });
-        else resolve(failed(error, options));
+        else resolve(this.#failed(error, options));
       });
     });
+  }
+
+  #failed(code: number, { host, port }: ConnectOptions): ConnectResult {
+    const errno = getSystemErrorName(-code);
+    if (isOurs(errno)) this.#onShortage?.({ transport: this.kind, call: 'connect', errno });
+    return { kind: 'failed', ...connectFailure(errno, `${host}:${port}`) };
   }
 
   counters(): Counters {
@@ -238,15 +250,14 @@ class EngineTransport implements Transport {
         const connected = this.#connecting.get(id);
         this.#connecting.delete(id);
         connected?.(a);
+      } else if (kind === SHORT) {
+        const errno = getSystemErrorName(-b);
+        this.#onShortage?.({ transport: this.kind, call: calls[a] ?? 'accept', errno });
       } else {
         this.connections.get(id)?.event(kind, a, b, ring[row + 4] as number);
       }
     }
   }
-}
-
-function failed(errno: number, { host, port }: ConnectOptions): ConnectResult {
-  return { kind: 'failed', ...connectFailure(getSystemErrorName(-errno), `${host}:${port}`) };
 }
 
 function socketArguments(options: SocketOptions): Socket {

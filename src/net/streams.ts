@@ -5,7 +5,7 @@
  */
 import { createServer, type Server, Socket } from 'node:net';
 import { type Failure, failure } from '../errors.ts';
-import { connectFailure, tlsFailure } from './connect-failure.ts';
+import { connectFailure, isOurs, tlsFailure } from './connect-failure.ts';
 import type {
   Connection,
   ConnectOptions,
@@ -13,8 +13,10 @@ import type {
   Counters,
   Listener,
   ListenOptions,
+  Shortage,
   SocketOptions,
   Transport,
+  TransportOptions,
 } from './contract.ts';
 import { StreamConnection, type StreamHost } from './stream-connection.ts';
 import { secure } from './tls.ts';
@@ -23,12 +25,13 @@ import { secure } from './tls.ts';
 const SOCKET = { allowHalfOpen: true, highWaterMark: 16 * 1024 };
 
 interface StreamsHost extends StreamHost {
+  readonly options: TransportOptions;
   /** Ends what is still being dialled. */
   readonly dialling: Set<() => void>;
 }
 
-export function createStreamsTransport(): Transport {
-  const host: StreamsHost = { counters: noCounters(), connections: new Set(), dialling: new Set() };
+export function createStreamsTransport(options: TransportOptions = {}): Transport {
+  const host: StreamsHost = { options, counters: noCounters(), connections: new Set(), dialling: new Set() };
   const listeners = new Set<Listener>();
   return {
     kind: 'streams',
@@ -50,38 +53,44 @@ export function createStreamsTransport(): Transport {
 
 async function listen(
   options: ListenOptions,
-  host: StreamHost,
+  host: StreamsHost,
   onConnection: (connection: Connection) => void,
 ): Promise<Listener> {
-  // Node can't leave connections in the kernel's backlog, so a paused listener keeps as many in one of its own,
+  // Node can't leave connections in the kernel's backlog, so a listener without room keeps some in a list of its own,
   // unread, and turns the rest away.
   const waiting: Socket[] = [];
-  let paused = false;
+  let room = Number.POSITIVE_INFINITY;
   const server = createServer({ ...SOCKET, pauseOnConnect: true, noDelay: true });
   const welcome = (socket: Socket) => {
+    room -= 1;
     host.counters.accepted += 1;
     onConnection(new StreamConnection(socket, socket, host));
   };
   server.on('connection', (socket) => {
+    if (isReserved(socket, host)) {
+      tellShortage(host, 'accept', 'EMFILE');
+      socket.resetAndDestroy();
+      return;
+    }
     keepAlive(socket, options);
-    if (!paused) welcome(socket);
-    else if (waiting.length < options.backlog) waiting.push(socket);
+    if (room > 0) welcome(socket);
+    else if (waiting.length < (options.waiting ?? options.backlog)) waiting.push(socket);
     else socket.resetAndDestroy();
   });
   await bound(server, options);
-  // A failed accept (no descriptors left, a peer gone at once) is no reason to end the process.
-  server.on('error', () => {});
+  // A failed accept is no reason to end the process. libuv tells of none today: out of descriptors it accepts and
+  // closes, for want of memory it tries again, both without a word.
+  server.on('error', (error: NodeJS.ErrnoException) => {
+    if (isOurs(error.code ?? '')) tellShortage(host, 'accept', error.code ?? '');
+  });
   const address = server.address();
   return {
     host: options.host,
     port: address !== null && typeof address === 'object' ? address.port : options.port,
-    pause() {
-      paused = true;
-    },
-    resume() {
-      paused = false;
-      // Welcoming one may pause it again.
-      while (!paused) {
+    admit(count) {
+      room = count;
+      // Welcoming one may set it anew.
+      while (room > 0) {
         const socket = waiting.shift();
         if (!socket) return;
         welcome(socket);
@@ -124,12 +133,12 @@ function connect(options: ConnectOptions, host: StreamsHost): Promise<ConnectRes
       socket.off('error', failed);
       settle({ kind: 'connected', connection: new StreamConnection(socket, tcp, host) });
     };
-    const failed = (error: NodeJS.ErrnoException) =>
-      fail(
-        socket !== tcp && options.tls
-          ? tlsFailure(error, address, options.tls.serverName)
-          : connectFailure(error.code ?? error.message, address),
-      );
+    const failed = (error: NodeJS.ErrnoException) => {
+      if (socket !== tcp && options.tls) return fail(tlsFailure(error, address, options.tls.serverName));
+      const errno = error.code ?? error.message;
+      if (isOurs(errno)) tellShortage(host, 'connect', errno);
+      fail(connectFailure(errno, address));
+    };
     const late = () => {
       const what = socket === tcp ? 'accept' : 'finish the TLS handshake';
       fail(failure('upstream-connect-timeout', `${address}: did not ${what} within ${options.timeout} ms`));
@@ -139,6 +148,7 @@ function connect(options: ConnectOptions, host: StreamsHost): Promise<ConnectRes
     host.dialling.add(abort);
     tcp.on('error', failed);
     tcp.connect({ host: options.host, port: options.port }, () => {
+      if (isReserved(tcp, host)) return failed(Object.assign(new Error('reserved'), { code: 'EMFILE' }));
       tcp.setNoDelay(true);
       keepAlive(tcp, options);
       if (!options.tls) return succeed();
@@ -147,6 +157,16 @@ function connect(options: ConnectOptions, host: StreamsHost): Promise<ConnectRes
       socket.once('secureConnect', succeed);
     });
   });
+}
+
+/** Node tells the number of a socket's descriptor in its handle alone; where it does not, nothing is reserved. */
+function isReserved(socket: Socket, { options }: StreamsHost): boolean {
+  const { _handle: handle } = socket as unknown as { _handle?: { fd?: number } | null };
+  return (handle?.fd ?? -1) >= (options.descriptors ?? Number.POSITIVE_INFINITY);
+}
+
+function tellShortage({ options }: StreamsHost, call: Shortage['call'], errno: string): void {
+  options.onShortage?.({ transport: 'streams', call, errno });
 }
 
 /** The system counts in seconds, of which it wants at least one; 0 leaves its own values. */

@@ -9,6 +9,7 @@ import type { Observer } from '../exchange.ts';
 import { type PolicySources, registerPolicies } from './policy-metrics.ts';
 import { registerProcess } from './process-metrics.ts';
 import { type Sample, Scraped } from './scraped.ts';
+import type { FailedCall } from './shortages.ts';
 import { type Distribution, Tally } from './tally.ts';
 
 /** A transport's own counters: since the start, except for the gauges at the end. */
@@ -48,6 +49,9 @@ export interface MetricSources {
   readonly version?: string;
   /** Undefined where requests are not judged. */
   readonly policies?: PolicySources | undefined;
+  /** Calls that the system refused for want of something of this machine's. */
+  readonly failedCalls?: () => Iterable<FailedCall & { readonly count: number }>;
+  readonly descriptorLimit?: () => number | undefined;
 }
 
 export interface Metrics extends Observer {
@@ -82,8 +86,9 @@ export function createMetrics(sources: MetricSources): Metrics {
   }
   registerTransports(scraped, sources.transports);
   registerState(scraped, sources);
+  registerFailedCalls(scraped, sources.failedCalls);
   if (sources.policies !== undefined) registerPolicies(scraped, sources.policies);
-  registerProcess(scraped);
+  registerProcess(scraped, sources.descriptorLimit);
   return {
     ended: (exchange) => tally.add(exchange),
     text: () => registry.metrics(),
@@ -195,6 +200,18 @@ function registerTransports(scraped: Scraped, transports: MetricSources['transpo
         [{ transport, path: 'copied' }, counters.bytesCopied],
         [{ transport, path: 'discarded' }, counters.bytesDiscarded],
       ]),
+  );
+}
+
+function registerFailedCalls(scraped: Scraped, failedCalls: MetricSources['failedCalls']): void {
+  scraped.counters(
+    'sluice_failed_calls_total',
+    'System calls for connections refused for want of descriptors, ports, memory or permission.',
+    ['transport', 'call', 'errno'],
+    () =>
+      [...(failedCalls?.() ?? [])].map(
+        ({ count, transport, call, errno }): Sample => [{ transport, call, errno }, count],
+      ),
   );
 }
 

@@ -6,13 +6,19 @@ import { readdirSync } from 'node:fs';
 import { performance } from 'node:perf_hooks';
 import type { Scraped } from './scraped.ts';
 
-export function registerProcess(scraped: Scraped): void {
+/** `descriptorLimit` gives undefined where it is not known. */
+export function registerProcess(scraped: Scraped, descriptorLimit?: () => number | undefined): void {
   scraped.counter('process_cpu_seconds_total', 'User and system CPU time, seconds.', () => {
     const { user, system } = process.cpuUsage();
     return (user + system) / 1e6;
   });
   scraped.gauge('process_resident_memory_bytes', 'Resident memory, bytes.', () => process.memoryUsage.rss());
   scraped.gauge('process_open_fds', 'Open descriptors.', openDescriptors);
+  scraped.gauge(
+    'process_max_fds',
+    'Descriptors that the process may open (RLIMIT_NOFILE).',
+    () => descriptorLimit?.() ?? -1,
+  );
   scraped.gauge(
     'nodejs_heap_used_bytes',
     'JavaScript heap in use, bytes.',

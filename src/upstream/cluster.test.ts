@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, it } from 'node:test';
 import { until } from '../../test/support/deadline.ts';
 import { RawServer } from '../../test/support/raw-peer.ts';
 import { sockets } from '../../test/support/wires.ts';
-import { failure } from '../errors.ts';
+import { type ErrorCode, failure } from '../errors.ts';
 import type { Transport } from '../net/contract.ts';
 import { createStreamsTransport } from '../net/streams.ts';
 import { Cluster, type ClusterOptions } from './cluster.ts';
@@ -188,6 +188,42 @@ describe('a cluster', () => {
     for (let i = 0; i < 3; i++) fresh.unanswered(failure('upstream-closed'));
     fresh.drop();
     assert.equal(node.isEjected(performance.now()), true);
+  });
+
+  it('a connection that this machine refuses blames no node, and an idle one serves in its place', async () => {
+    let refusal: ErrorCode | undefined;
+    const plain: Transport = {
+      ...transport,
+      connect: async (to) =>
+        refusal === undefined
+          ? transport.connect(to)
+          : { kind: 'failed', code: refusal, detail: 'of this machine' },
+    };
+    const other = new Cluster({
+      ...options(),
+      nodes: [at(server.port)],
+      dial: { ...options().dial, plain },
+    });
+    const [only] = other.nodes;
+    assert.ok(only);
+    const first = await other.lease(only, 0, false);
+    assert.ok(!('code' in first));
+    first.reuse();
+    for (refusal of ['out-of-ports', 'out-of-descriptors', 'out-of-memory', 'connect-forbidden'] as const) {
+      // Even where a fresh one is wanted.
+      const lease = await other.lease(only, 100, true);
+      assert.ok(!('code' in lease), refusal);
+      assert.deepEqual([lease.connection, lease.reused], [first.connection, true]);
+      const none = await other.lease(only, 100, false);
+      assert.deepEqual(none, { code: refusal, detail: 'of this machine' });
+      assert.equal(only.isEjected(performance.now()), false);
+      lease.reuse();
+      assert.deepEqual([only.pool.size, only.bytesInFlight, events], [1, 0, []]);
+    }
+    refusal = 'upstream-refused';
+    assert.ok('code' in (await other.lease(only, 0, true)));
+    assert.deepEqual([only.pool.size, only.isEjected(performance.now())], [0, true]);
+    other.close();
   });
 
   it('closing it closes what is idle, and what is leased may end', async () => {

@@ -1,5 +1,5 @@
 /** The nodes that serve the same data: leases a connection to one of them for one exchange. */
-import { type Failure, failure } from '../errors.ts';
+import { errors, type Failure, failure } from '../errors.ts';
 import { pickNode } from './balance.ts';
 import { type DialOptions, dial } from './dial.ts';
 import type { OnClusterEvent } from './events.ts';
@@ -83,8 +83,9 @@ export class Cluster {
   }
 
   /**
-   * A connection to `node` for one exchange: an idle one, unless `fresh`, or a new one. `weight` is that of the
-   * request's body. The lease must be ended by `reuse` or `drop`. At once where one is idle.
+   * A connection to `node` for one exchange: an idle one, unless `fresh`, or a new one; an idle one all the same where
+   * this machine lacks what a new one takes. `weight` is that of the request's body. The lease must be ended by `reuse`
+   * or `drop`. At once where one is idle.
    */
   lease(node: UpstreamNode, weight: number, fresh: boolean): Lease | Promise<Lease | Failure> {
     const begunAt = performance.now();
@@ -104,10 +105,18 @@ export class Cluster {
       const fresh = pooled(result.connection, this.#options.pool.maxAge, now, Math.random);
       return new Lease(this.#outcomes, node, { pooled: fresh, begunAt, reused: false }, weight);
     }
+    if (errors[result.code].side === 'upstream') {
+      this.#eject(node, begunAt, result.detail);
+      // The address may be one that the name has left.
+      this.#names.get(node.configured.host)?.recheck(now);
+    } else {
+      // Nothing is known against the node: what lies idle, or came back meanwhile, is as good as it gets, even where
+      // a fresh one was wanted.
+      const idle = node.pool.take(now);
+      if (idle !== undefined)
+        return new Lease(this.#outcomes, node, { pooled: idle, begunAt, reused: true }, weight);
+    }
     node.bytesInFlight -= weight;
-    this.#eject(node, begunAt, result.detail);
-    // The address may be one that the name has left.
-    this.#names.get(node.configured.host)?.recheck(now);
     return { code: result.code, detail: result.detail };
   }
 

@@ -13,6 +13,12 @@ import { RawPeer } from './raw-peer.ts';
 
 const command = fileURLToPath(new URL('../../sluice', import.meta.url));
 
+interface LaunchOptions {
+  readonly environment: Readonly<Record<string, string>>;
+  /** `ulimit -n`, soft and hard; undefined leaves that of the test. */
+  readonly descriptors: number | undefined;
+}
+
 export class SluiceProcess {
   readonly port: number;
   readonly pid: number;
@@ -30,7 +36,7 @@ export class SluiceProcess {
     [port = 0, adminPort = 0]: readonly number[],
     upstreams: readonly string[],
     config: string,
-    environment: Readonly<Record<string, string>>,
+    { environment, descriptors }: LaunchOptions,
   ) {
     this.port = port;
     this.admin = `127.0.0.1:${adminPort}`;
@@ -40,7 +46,9 @@ export class SluiceProcess {
     const flags = ['--listen', `127.0.0.1:${port}`, '--admin', this.admin, '-c', file];
     const args = ['run', ...flags, ...upstreams.flatMap((url) => ['--upstream', url])];
     const env = { ...process.env, ...environment };
-    this.#child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], env });
+    const limited = ['-c', `ulimit -n ${descriptors}; exec "$0" "$@"`, command, ...args];
+    const [program, given] = descriptors === undefined ? [command, args] : ['sh', limited];
+    this.#child = spawn(program, given, { stdio: ['ignore', 'pipe', 'pipe'], env });
     this.pid = this.#child.pid ?? 0;
     createInterface(this.#child.stdout!).on('line', (line) => this.access.push(JSON.parse(line)));
     createInterface(this.#child.stderr!).on('line', (line) => this.told.push(line));
@@ -59,9 +67,10 @@ export class SluiceProcess {
     upstreams: readonly (number | string)[],
     config: string,
     environment: Readonly<Record<string, string>> = {},
+    descriptors?: number,
   ): Promise<SluiceProcess> {
     const urls = upstreams.map((to) => (typeof to === 'number' ? `http://127.0.0.1:${to}` : to));
-    return new SluiceProcess(await freePorts(), urls, config, environment);
+    return new SluiceProcess(await freePorts(), urls, config, { environment, descriptors });
   }
 
   /** Waits until it is; one that never will be is ended. */

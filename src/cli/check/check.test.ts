@@ -5,8 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { patience } from '../../../test/support/deadline.ts';
+import type { Config } from '../../config/config.ts';
 import type { Told } from '../told.ts';
 import { type CheckFlags, check } from './check.ts';
+import { tooManyConnections } from './machine.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sluice-check-'));
 after(() => rmSync(folder, { recursive: true }));
@@ -164,6 +166,11 @@ describe('what works and is dangerous, or without effect, is a warning', () => {
       /^2:11: warning: identity: nobody is verified where there are no policies; /,
     ],
     [
+      'more clients than the limit of open files allows',
+      `${least}listen: { address: '127.0.0.1:0', maxConnections: 9000000 }\n`,
+      /^2:51: warning: listen(\[0\])?\.maxConnections: 9000000 clients and their upstream connections are more than /,
+    ],
+    [
       'a cluster that nothing routes to',
       `${least}clusters: { hot: { nodes: [http://127.0.0.1:9202] } }\n`,
       /^2:11: warning: clusters: no request goes there where there are no policies; /,
@@ -239,6 +246,20 @@ test('a configuration given by -c is checked, whatever else is', options, async 
   assert.match(mistaken.err.join('\n'), /:1:1: apiVersion: there is no such setting/);
   const both = await check({ files: [right], config: right });
   assert.deepEqual([both.code, both.out.length], [0, 1]);
+});
+
+test('a default number of clients is found wanting only where few are left', () => {
+  const listen = { maxConnections: 20_000, backlog: 4096 };
+  const warned = (limit: number | undefined, maxConnections = listen.maxConnections) =>
+    tooManyConnections(
+      { listen: [{ ...listen, maxConnections }], transport: 'auto' } as unknown as Config,
+      limit,
+    ).length;
+  assert.deepEqual(
+    [1024, 4096, 20_000, 100_000, undefined].map((limit) => warned(limit)),
+    [1, 0, 0, 0, 0],
+  );
+  assert.deepEqual([warned(20_000, 15_000), warned(20_000, 9000)], [1, 0]);
 });
 
 test('the nodes of all clusters are counted', options, async () => {

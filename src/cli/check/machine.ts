@@ -4,6 +4,8 @@
  */
 import { readFileSync } from 'node:fs';
 import type { Config } from '../../config/config.ts';
+import { defaults } from '../../config/defaults.ts';
+import { descriptorLimit, fitListeners } from '../../config/descriptors.ts';
 import type { Path } from '../../config/path.ts';
 import { fileFaults } from './files.ts';
 import { clustersOf, type Finding } from './finding.ts';
@@ -18,7 +20,10 @@ export async function examineMachine(config: Config): Promise<Examined> {
   const [files, nodes] = await Promise.all([fileFaults(config), resolveNodes(config)]);
   return {
     problems: [...files, ...unknownAlgorithms(config), ...nodes.flatMap(unresolved)],
-    warnings: nodes.flatMap((node) => loops(node, config)),
+    warnings: [
+      ...nodes.flatMap((node) => loops(node, config)),
+      ...tooManyConnections(config, descriptorLimit()),
+    ],
   };
 }
 
@@ -37,6 +42,29 @@ function unknownAlgorithms(config: Config): readonly Finding[] {
     const path = [...at, 'socket', 'congestionControl'];
     const fix = `write one of ${known.join(', ')}, or load the kernel's module for it`;
     return [{ path, wrong: `this kernel has no ${algorithm}`, fix }];
+  });
+}
+
+/** So many clients are enough for a default that nobody chose: a ceiling rather than a wish. */
+const enoughClients = 1000;
+
+/** More clients than the limit of open files has descriptors for. `run` says so, too, and lets fewer in. */
+export function tooManyConnections(
+  { listen, transport }: Config,
+  limit = Number.POSITIVE_INFINITY,
+): readonly Finding[] {
+  const asked = listen.map(({ maxConnections, backlog }) => ({
+    maxConnections,
+    waiting: transport === 'streams' ? backlog : 0,
+  }));
+  const fit = fitListeners(asked, limit);
+  if (fit.kind === 'fits') return [];
+  return fit.rooms.flatMap(({ maxConnections: left }, index): readonly Finding[] => {
+    const wanted = asked[index]?.maxConnections;
+    if (wanted === defaults.maxConnections && left >= enoughClients) return [];
+    const wrong = `${wanted} clients and their upstream connections are more than a process here may open (${limit} files)`;
+    const fix = `raise the limit (ulimit -n) to ${fit.needed}, or write at most ${left}`;
+    return [{ path: ['listen', index, 'maxConnections'], wrong, fix }];
   });
 }
 

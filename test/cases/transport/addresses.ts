@@ -56,15 +56,15 @@ export function addressCases(wires: Wires): void {
     second.close();
   });
 
-  it('a paused listener hands nothing over until it is resumed', async () => {
+  it('a listener without room hands nothing over until it has some', async () => {
     const arrived: Connection[] = [];
     const listener = await wires.server.listen(listening, (connection) => arrived.push(connection));
-    listener.pause();
+    listener.admit(0);
     const peer = await RawPeer.connect(listener.port);
     await peer.write('GET / HTTP/1.1\r\n\r\n');
     await sleep(100);
     assert.equal(arrived.length, 0);
-    listener.resume();
+    listener.admit(Number.POSITIVE_INFINITY);
     await until('the waiting connection', () => arrived.length === 1);
     const head = await within(
       'its head',
@@ -76,18 +76,20 @@ export function addressCases(wires: Wires): void {
     listener.close();
   });
 
-  it('a listener paused from within its callback takes no more', async () => {
+  it('a burst of connections never gets past the room of a listener', async () => {
     const arrived: Connection[] = [];
-    const listener = await wires.server.listen(listening, (connection) => {
-      arrived.push(connection);
-      listener.pause();
-    });
-    const peers = [await RawPeer.connect(listener.port), await RawPeer.connect(listener.port)];
-    await until('the first', () => arrived.length === 1);
+    const listener = await wires.server.listen(listening, (connection) => arrived.push(connection));
+    listener.admit(3);
+    const peers = await Promise.all(Array.from({ length: 20 }, () => RawPeer.connect(listener.port)));
+    await until('the first', () => arrived.length >= 3);
     await sleep(100);
-    assert.equal(arrived.length, 1);
-    listener.resume();
-    await until('the second', () => arrived.length === 2);
+    assert.equal(arrived.length, 3);
+    listener.admit(1);
+    await until('one more', () => arrived.length >= 4);
+    await sleep(100);
+    assert.equal(arrived.length, 4);
+    listener.admit(Number.POSITIVE_INFINITY);
+    await until('the others', () => arrived.length === 20);
     for (const connection of arrived) connection.close();
     for (const peer of peers) peer.destroy();
     listener.close();
