@@ -15,7 +15,7 @@ export interface AccessLog extends Observer, Backlog {
   flush(): void;
   /** Opens the file anew under its name, after a rotation. No meaning for stdout and stderr. */
   reopen(): void;
-  /** Resolves when all is written or can't be, or after a second. Lines that come later are dropped. */
+  /** Resolves when all is written, or nothing has been taken for a second. Lines that come later are dropped. */
   close(): Promise<void>;
 }
 

@@ -17,7 +17,7 @@ export interface LineWriter {
   progress(timeout: number): Promise<void>;
   /** Opens the file anew under its name. No meaning for stdout and stderr. */
   reopen(): void;
-  /** Resolves when all is written or can't be, or after a second. */
+  /** Resolves when all is written, nothing has been taken for a second, or after ten. */
   close(): Promise<void>;
 }
 
@@ -27,7 +27,8 @@ export const maxWaiting = 16 * 2 ** 20;
 const stuckAfter = 5000;
 /** A pipe that is full, or a disk, is tried again after so long, doubled each time. */
 const retryAfter = { first: 1, last: 100 };
-const closeTimeout = 1000;
+/** At the end a reader that still takes is waited for, but not for ever. Milliseconds. */
+const closeTimeout = { idle: 1000, whole: 10_000 };
 
 /**
  * `destination` is `stdout`, `stderr` or a file. Throws when that can't be opened; what fails later is told to
@@ -154,11 +155,16 @@ export function createLineWriter(destination: string, onTrouble: (why: string) =
     async close() {
       const { promise, resolve } = Promise.withResolvers<void>();
       onIdle = resolve;
-      const deadline = setTimeout(resolve, closeTimeout);
+      const idle = setTimeout(resolve, closeTimeout.idle);
+      const late = setTimeout(resolve, closeTimeout.whole);
+      const stillTaken = (): void => void idle.refresh();
+      watchers.add(stillTaken);
       if (gone) resolve();
       else pump();
       await promise;
-      clearTimeout(deadline);
+      clearTimeout(idle);
+      clearTimeout(late);
+      watchers.delete(stillTaken);
       forget();
       sink.close();
     },

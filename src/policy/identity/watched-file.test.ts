@@ -48,6 +48,12 @@ describe('a watched file', () => {
     rmSync(folder, { recursive: true });
   });
 
+  /** Whole at once: a file that is written in place can be looked at in the middle of it. */
+  const replaceFile = (text: string): void => {
+    writeFileSync(`${file}.next`, text);
+    renameSync(`${file}.next`, file);
+  };
+
   it('is taken in at start, or the start fails and says why', async () => {
     await assert.rejects(open(), { message: `${file}: unreadable: ENOENT` });
     writeFileSync(file, 'bad');
@@ -65,7 +71,7 @@ describe('a watched file', () => {
     await open();
     await sleep(100);
     assert.deepEqual(texts, ['one']);
-    writeFileSync(file, 'two');
+    replaceFile('two');
     await until('the change', () => texts.includes('two'));
     // As editors save: a new file in the place of the old one.
     writeFileSync(`${file}.new`, 'three');
@@ -91,7 +97,7 @@ describe('a watched file', () => {
   it('that turned bad or vanished is told once, and what was taken in stays until it is good again', async () => {
     writeFileSync(file, 'one');
     const watched = await open();
-    writeFileSync(file, 'bad one');
+    replaceFile('bad one');
     await until('the trouble', () => troubles.length === 1);
     await sleep(80);
     rmSync(file);
@@ -104,7 +110,7 @@ describe('a watched file', () => {
       ),
     );
     assert.deepEqual(texts, ['one']);
-    writeFileSync(file, 'two');
+    replaceFile('two');
     await until('it is good again', () => texts.includes('two'));
     const first = { kind: 'read', source: file, entries: 3, recovered: false };
     assert.deepEqual(read, [first, { ...first, recovered: true }], 'the end of the trouble is told once');
