@@ -5,6 +5,7 @@ import { isNominated } from '../http1/forward.ts';
 import { compilePolicy, compileSet, type PolicySet, type SetOptions } from './compile.ts';
 import { mediaType } from './conditions.ts';
 import type { PolicyDocument } from './document.ts';
+import { coversRequest, mayTouchIn } from './index-match.ts';
 import type { Policy, WhenTest } from './policy.ts';
 import type { Principal } from './principal.ts';
 import { readHeaderValue, type SecretsOptions } from './secrets.ts';
@@ -68,10 +69,16 @@ async function loadLibrary(): Promise<When> {
   return loadWhen();
 }
 
-function compileWhen({ when: source }: PolicyDocument, library: When | undefined): WhenTest | undefined {
+function compileWhen(document: PolicyDocument, library: When | undefined): WhenTest | undefined {
+  const { when: source } = document;
   if (source === undefined || library === undefined) return undefined;
   const test = library.compile(source);
-  return (subject) => test(whenRequest(subject));
+  if (!library.reads(source).has('reach')) return (subject) => test(whenRequest(subject));
+  return (subject) =>
+    test(whenRequest(subject), {
+      covers: (patterns) => coversRequest(patterns, subject, document),
+      touches: (patterns) => mayTouchIn(patterns, subject, document),
+    });
 }
 
 /** Several policies may ask about the same request. */

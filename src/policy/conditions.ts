@@ -9,7 +9,8 @@ import type { Action, HeaderMatch, LengthMatch, Match, PolicyDocument } from './
 import { readingsOf } from './encoded-slash.ts';
 import type { Endpoint } from './endpoints.ts';
 import { compileGlobs, compilePathGlob } from './glob.ts';
-import { compileIndexPatterns, covers, mayTouch, patternPrefixes } from './indices.ts';
+import { coversRequest, explicitIndex, isSettled, mayTouchIn } from './index-match.ts';
+import { compileIndexPatterns, patternPrefixes } from './indices.ts';
 import { comparePrincipal } from './principal-match.ts';
 import { Seen } from './seen.ts';
 import type { Subject } from './subject.ts';
@@ -39,13 +40,13 @@ export function senseOf(action: Action): Sense {
 }
 
 export function compileConditions(document: PolicyDocument): readonly Condition[] {
-  const { match, action, bodyIndices } = document;
+  const { match, action } = document;
   const sense = senseOf(action);
   return [
     ...methods(match),
     ...endpoints(match, sense),
     ...paths(match, sense),
-    ...indices(match, sense, bodyIndices === 'trust'),
+    ...indices(document, sense),
     ...sources(match),
     ...contentTypes(match, sense),
     ...(match.length === undefined ? [] : [length(match.length)]),
@@ -108,34 +109,23 @@ function paths({ paths }: Match, sense: Sense): readonly Condition[] {
   ];
 }
 
-function indices(match: Match, sense: Sense, trust: boolean): readonly Condition[] {
+function indices(document: PolicyDocument, sense: Sense): readonly Condition[] {
+  const { match } = document;
   if (match.indices.length === 0) return [];
   const compiled = compileIndexPatterns(match.indices);
   // The reader has checked each pattern.
   if (compiled.kind === 'wrong') throw new Error(`${compiled.pattern}: ${compiled.wrong}`);
   const { patterns } = compiled;
-  /** Whether nothing but the URL says which indices it is about. */
-  const isSettled = ({ bodyIndices, name }: Endpoint): boolean =>
-    !bodyIndices || (trust && (explicitIndex.has(name) || match.endpoints.includes(name)));
-
-  const holds = (subject: Subject): boolean => {
-    const { endpoint, indices: named } = subject.match;
-    if (!endpoint.takesIndices && !endpoint.bodyIndices) return false;
-    if (sense === 'catches') {
-      if (subject.queryNamesIndices || !isSettled(endpoint)) return true;
-      return endpoint.takesIndices && mayTouch(patterns, subject.indices);
-    }
-    if (endpoint.group === 'unknown' || subject.queryNamesIndices || !isSettled(endpoint)) return false;
-    // A read that names no index reads all of them, whatever the server allows bodies to name.
-    if (named.length === 0 && endpoint.bodyIndices && (!endpoint.takesIndices || endpoint.group !== 'read')) {
-      return true;
-    }
-    return endpoint.takesIndices && covers(patterns, subject.indices);
-  };
-  const found = (subject: Subject): string => foundIndices(subject, isSettled(subject.match.endpoint));
-  // What denies is caught by overlap.
-  const begins = sense === 'covers' ? patternPrefixes(patterns) : [];
-  return [{ part: 'indices', holds, begins, found }];
+  const asks = sense === 'covers' ? coversRequest : mayTouchIn;
+  return [
+    {
+      part: 'indices',
+      holds: (subject) => asks(patterns, subject, document),
+      // What denies is caught by overlap.
+      begins: sense === 'covers' ? patternPrefixes(patterns) : [],
+      found: (subject) => foundIndices(subject, isSettled(document, subject.match.endpoint)),
+    },
+  ];
 }
 
 function foundIndices(
@@ -148,19 +138,6 @@ function foundIndices(
   if (isSettled) return inUrl;
   return `${inUrl}, and the body of ${endpoint.name} can name others: ${bodyIndicesHint(endpoint)}`;
 }
-
-/**
- * Whose bodies a server can be told not to name indices in (rest.action.multi.allow_explicit_index). `mtermvectors`
- * does not heed it: seen on Elasticsearch 9.5 and OpenSearch 3.8.
- */
-export const explicitIndex: ReadonlySet<string> = new Set([
-  'bulk',
-  'bulk_stream',
-  'fleet.msearch',
-  'mget',
-  'msearch',
-  'msearch_template',
-]);
 
 /** The way out for an operator whose bulk is refused. */
 export function bodyIndicesHint({ name }: Endpoint): string {

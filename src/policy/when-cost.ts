@@ -5,6 +5,7 @@
  */
 import type { ASTNode } from '@marcbachmann/cel-js';
 import { longestNeedle } from './when-functions.ts';
+import { patternParts } from './when-indices.ts';
 import {
   address,
   calendar,
@@ -15,6 +16,7 @@ import {
   free,
   functions,
   globPrice,
+  indexTestPrice,
   inPrice,
   iteration,
   lookUp,
@@ -238,6 +240,9 @@ class Walk {
           fails: text.kind === 'dynamic',
         }));
       }
+      case 'covers':
+      case 'touches':
+        return this.#indexTest(first);
       case 'duration':
       case 'timestamp': {
         if (first?.op === 'value' && String(first.args).length <= 40) {
@@ -252,6 +257,18 @@ class Walk {
         return this.#refuse(node, `${name}() is not supported`, seeDocs);
       }
     }
+  }
+
+  /** Its parts are put together, and the patterns compared with all indices of the request. */
+  #indexTest(list: ASTNode | undefined): Part {
+    if (list?.op !== 'list') return nothing;
+    this.reads.add('reach');
+    const computed = list.args.flatMap(patternParts).filter((part) => typeof part !== 'string');
+    return this.#sum(computed, () => ({
+      shape: scalar,
+      cost: indexTestPrice(list.args.length, computed.length),
+      fails: computed.length > 0,
+    }));
   }
 
   #method(node: ASTNode, [name, receiver, args]: readonly [string, ASTNode, readonly ASTNode[]]): Part {

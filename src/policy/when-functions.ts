@@ -6,6 +6,15 @@
 import type { ASTNode, Environment, TypeDeclaration } from '@marcbachmann/cel-js';
 import { type AddressBits, addressBits, networkBits } from '../networks.ts';
 import { compileGlob } from './glob.ts';
+import {
+  computedPatterns,
+  type IndexReach,
+  indexTests,
+  isNamePart,
+  patternParts,
+  reachVariable,
+  wrongPattern,
+} from './when-indices.ts';
 import type { RequestView } from './when-request.ts';
 import { compileZone, getters } from './when-zones.ts';
 
@@ -45,8 +54,8 @@ export function registerFunctions(environment: Environment, { EvaluationError, P
   const refuse = (node: ASTNode, message: string): never => {
     throw new ParseError({ code: 'refused', message, node });
   };
-  const fail = (node: ASTNode, message: string): never => {
-    throw new EvaluationError({ code: 'wrong_type', message, node });
+  const fail = (node: ASTNode, message: string, code = 'wrong_type'): never => {
+    throw new EvaluationError({ code, message, node });
   };
   const literal = (node: ASTNode, what: string): string =>
     node.op === 'value' && typeof node.args === 'string' ? node.args : refuse(node, `not ${what} in quotes`);
@@ -83,6 +92,42 @@ export function registerFunctions(environment: Environment, { EvaluationError, P
     const network = networkBits(text) ?? refuse(block, `${JSON.stringify(text)} is no CIDR block`);
     return textTest(subject, (address) => bitsOf(address)?.startsWith(network) === true);
   };
+
+  /** `covers` and `touches`: patterns of literals alone are compiled once. */
+  const indexTest =
+    (asks: keyof IndexReach) =>
+    ({ args: [list] }: Call): Macro => {
+      const items = list.op === 'list' && list.args.length > 0 ? list.args : undefined;
+      if (items === undefined) return refuse(list, 'not a list of patterns, written down: ["logs-*"]');
+      const patterns = items.map((item) => {
+        const parts = patternParts(item);
+        const wrong = wrongPattern(parts);
+        return wrong === undefined ? parts : refuse(item, `no pattern of indices: ${wrong}`);
+      });
+      const computed = patterns.flat().filter((part) => typeof part !== 'string');
+      const fixed =
+        computed.length === 0 ? computedPatterns(patterns.map((parts) => parts.join(''))) : undefined;
+      return {
+        async: false,
+        typeCheck: (checker, _macro, scope) => {
+          for (const part of computed) {
+            const type = checker.check(part, scope);
+            if (type.name !== 'string' && type.kind !== 'dyn') refuse(part, `not a string but ${type.name}`);
+          }
+          return checker.getType('bool');
+        },
+        evaluate: (evaluator, _macro, scope) => {
+          const textOf = (part: string | ASTNode): string => {
+            if (typeof part === 'string') return part;
+            const text = evaluator.run(part, scope);
+            return isNamePart(text) ? text : fail(part, 'not a part of a name', 'no_part_of_a_name');
+          };
+          const asked = fixed ?? computedPatterns(patterns.map((parts) => parts.map(textOf).join('')));
+          if (asked === undefined) return fail(list, 'not patterns', 'no_pattern_of_indices');
+          return (scope.getValue(reachVariable) as IndexReach)[asks](asked);
+        },
+      };
+    };
 
   /**
    * `all` and `exists`, but an error ends them, where CEL goes on to look for an item that settles it: an error for
@@ -144,6 +189,7 @@ export function registerFunctions(environment: Environment, { EvaluationError, P
     .registerFunction('inNetwork(ast, ast): bool', inNetwork)
     .registerFunction('bool.all(ast, ast): bool', quantifier(false))
     .registerFunction('bool.exists(ast, ast): bool', quantifier(true));
+  for (const name of indexTests) environment.registerFunction(`${name}(ast): bool`, indexTest(name));
   for (const [name, get] of Object.entries(getters)) {
     environment.registerFunction(`bool.${name}(ast): int`, getter(get));
   }

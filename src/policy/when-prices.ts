@@ -1,6 +1,7 @@
 /** What the parts of an expression cost at worst, in nanoseconds: measured, and rounded up. */
 import type { ASTNode } from '@marcbachmann/cel-js';
 import { longestNeedle } from './when-functions.ts';
+import { limits } from './when-request.ts';
 import { averageOf, extentOf, itemOf, itemsOf, mostOf, type Shape, scalar, textOf } from './when-shapes.ts';
 
 export const visit = 10;
@@ -123,4 +124,12 @@ export function globPrice(pattern: string): (text: Shape) => number {
     .slice(1, -1)
     .some((part) => part !== '');
   return (text) => 2 * pattern.length + (searched ? searching * averageOf(text) : 0);
+}
+
+/**
+ * Of `covers()` and `touches()`: to compile patterns that are computed, and to compare as many indices as an expression
+ * may see. What the indices are sorted into for `touches()` is made once for all policies.
+ */
+export function indexTestPrice(patterns: number, computed: number): number {
+  return call + (computed > 0 ? 1500 * patterns : 0) + limits.items * (20 + 25 * patterns);
 }

@@ -32,3 +32,8 @@ export function childrenOf(node: ASTNode): readonly ASTNode[] {
       return node.args;
   }
 }
+
+/** Of `a + b + c` all three; of anything else itself. */
+export function summandsOf(node: ASTNode): readonly ASTNode[] {
+  return node.op === '+' ? node.args.flatMap(summandsOf) : [node];
+}

@@ -5,6 +5,7 @@
 import type { Environment, ParseResult } from '@marcbachmann/cel-js';
 import { type Analysis, analyse } from './when-cost.ts';
 import { registerFunctions, timestamp } from './when-functions.ts';
+import { type IndexReach, reachVariable } from './when-indices.ts';
 import { partsThereAre } from './when-refusals.ts';
 import {
   headersOver,
@@ -17,6 +18,7 @@ import {
   type WhenRequest,
 } from './when-request.ts';
 
+export type { IndexReach } from './when-indices.ts';
 export type { WhenPrincipal, WhenRequest } from './when-request.ts';
 
 export interface WhenProblem {
@@ -32,11 +34,11 @@ export type WhenOutcome = boolean | { readonly error: string };
 export interface When {
   /** Syntax, types (it must be a bool), cost; undefined where nothing is wrong. */
   check(source: string): WhenProblem | undefined;
-  /** Throws for a source that `check` refuses. The function never throws. */
-  compile(source: string): (request: WhenRequest) => WhenOutcome;
+  /** Throws for a source that `check` refuses. The function never throws; without a reach `covers` is an error. */
+  compile(source: string): (request: WhenRequest, reach?: IndexReach) => WhenOutcome;
   /**
-   * Which parts of the request it reads: `headers`, `source`, ...; `principal`, with `claims` where those are read.
-   * Empty for a source that `check` refuses.
+   * Which parts of the request it reads: `headers`, `source`, ...; `principal`, with `claims` where those are read;
+   * `reach` where it asks `covers()` or `touches()`. Empty for a source that `check` refuses.
    */
   reads(source: string): ReadonlySet<string>;
   /** Microseconds that it takes at worst, as reckoned, not measured. 0 for a source that `check` refuses. */
@@ -118,7 +120,8 @@ function declareRequest(environment: Environment): void {
         time: timestamp,
       },
     })
-    .registerVariable('request', 'Request');
+    .registerVariable('request', 'Request')
+    .registerVariable(reachVariable, 'dyn');
 }
 
 function readSource(source: string, environment: Environment, library: Library): Reading {
@@ -188,10 +191,15 @@ const fixes: ReadonlyMap<string, string> = new Map([
   ['unterminated_string', 'close the quotes'],
 ]);
 
-function evaluator({ run, analysis }: Compiled, library: Library): (request: WhenRequest) => WhenOutcome {
-  const { reads, headers } = analysis;
+function evaluator(
+  { run, analysis }: Compiled,
+  library: Library,
+): (request: WhenRequest, reach?: IndexReach) => WhenOutcome {
+  const { headers } = analysis;
+  // What is too large for the one is so for the other.
+  const reads = analysis.reads.has('reach') ? new Set([...analysis.reads, 'indices']) : analysis.reads;
   const named = headers === 'all' || headers.size > 0;
-  return (request) => {
+  return (request, reach) => {
     const { context, over } = seeOnce(request);
     for (const part of over) if (reads.has(part)) return tooLarge(part);
     if (named && headersOver(request.headers, headers)) return tooLarge('headers');
@@ -199,7 +207,7 @@ function evaluator({ run, analysis }: Compiled, library: Library): (request: Whe
     const { stackTraceLimit } = Error;
     Error.stackTraceLimit = 0;
     try {
-      const outcome: unknown = run(context);
+      const outcome: unknown = run(reach === undefined ? context : { ...context, [reachVariable]: reach });
       return typeof outcome === 'boolean' ? outcome : { error: 'not a bool' };
     } catch (error) {
       return { error: faultOf(error, run.ast.input, library) };

@@ -1,5 +1,6 @@
 import { accountCases } from './cases/account.ts';
 import { answerCases, tight } from './cases/answers.ts';
+import { claimAttackCases } from './cases/attacks-claims.ts';
 import { bulkCases } from './cases/bulk.ts';
 import { corsCases, corsSettings } from './cases/cors.ts';
 import { crowdCases } from './cases/crowd.ts';
@@ -22,6 +23,7 @@ onStage('elasticsearch7', { title: 'with a limit of 100 MB', heap: '2g' }, (stag
   halfCloseCases(stage);
   accountCases(stage);
   indexExpressionCases(stage);
+  claimAttackCases(stage);
   slashCases(stage);
 });
 

@@ -4,7 +4,7 @@
  */
 import { parseRequestHead } from '../../http1/request-head.ts';
 import { networkBits } from '../../networks.ts';
-import { compileConditions, explicitIndex, type Sense, senseOf } from '../conditions.ts';
+import { compileConditions, type Sense, senseOf } from '../conditions.ts';
 import type {
   HeaderMatch,
   LengthMatch,
@@ -16,6 +16,7 @@ import type {
 import { endpointTable } from '../endpoint-table.ts';
 import { corsPreflight, type Endpoint, endpoints } from '../endpoints.ts';
 import { compileGlob, compileGlobs, compilePathGlob, type Glob } from '../glob.ts';
+import { isSettled } from '../index-match.ts';
 import { compileIndexPatterns, containsPattern, type IndexPatterns } from '../indices.ts';
 import { describe, type Subject } from '../subject.ts';
 
@@ -149,11 +150,6 @@ export function hasIndices(document: PolicyDocument, endpoint: Endpoint): boolea
   if (!endpoint.takesIndices && !endpoint.bodyIndices) return false;
   if (senseOf(document.action) === 'catches') return true;
   return endpoint.group !== 'unknown' && isSettled(document, endpoint);
-}
-
-/** Whether nothing but the URL of an endpoint says which indices it is about, as conditions.ts has it. */
-function isSettled({ match, bodyIndices }: PolicyDocument, { name, bodyIndices: inBody }: Endpoint): boolean {
-  return !inBody || (bodyIndices === 'trust' && (explicitIndex.has(name) || match.endpoints.includes(name)));
 }
 
 /** By endpoint: the methods that its URLs are asked with; of `unknown` none, for it is any. */

@@ -1,9 +1,10 @@
 /** What a set of policies may hold and probably does not mean: policies that never decide, parts that never hold. */
 import type { Problem } from '../../config/load.ts';
-import { bodyIndicesHint, explicitIndex } from '../conditions.ts';
+import { bodyIndicesHint } from '../conditions.ts';
 import { type PolicyDocument, placeOf } from '../document.ts';
 import { type Endpoint, endpoints } from '../endpoints.ts';
 import { compileGlob } from '../glob.ts';
+import { explicitIndex } from '../index-match.ts';
 import { hasIndices, hasMethod, includes, methodsOf, type Scope, scopeOf } from './inclusion.ts';
 import { loosePaths } from './path-lint.ts';
 
@@ -191,7 +192,7 @@ function withoutIndices(asked: readonly Endpoint[], what: string): Omit<Finding,
 
 /** Endpoints that a policy names and whose bodies it trusts, which no setting of a server holds to the URL. */
 function trusted({ document: { match, bodyIndices, action }, usable }: Scope): readonly Finding[] {
-  if (bodyIndices !== 'trust' || match.indices.length === 0) return [];
+  if (bodyIndices !== 'trust') return [];
   const loose = new Set(
     [...usable]
       .filter(({ name, bodyIndices }) => bodyIndices && !explicitIndex.has(name))

@@ -12,6 +12,7 @@ import { lint } from './lint.ts';
 import type { PolicyTestDocument } from './policy-test.ts';
 import { readPolicies } from './reader.ts';
 import { tooManySearches, unsafe } from './safety.ts';
+import { looseExpressions } from './when-lint.ts';
 import { unsafeTogether } from './when-together.ts';
 
 export type SetReading =
@@ -35,7 +36,12 @@ export async function readSet(texts: readonly SourceText[], surroundings: Surrou
     ...tooManySearches(policies),
   ];
   if (problems.length > 0) return { kind: 'invalid', problems };
-  return { kind: 'read', policies, tests, warnings: lint(policies) };
+  return {
+    kind: 'read',
+    policies,
+    tests,
+    warnings: [...lint(policies), ...looseExpressions(policies, when)],
+  };
 }
 
 function contextOf(surroundings: Surroundings, when: When): PolicyContext {

@@ -174,7 +174,7 @@ function specSchema(known: PolicyContext) {
         .enum(['refuse', 'trust'])
         .optional()
         .describe(
-          'Beside match.indices, endpoints whose body can name indices too: `refuse` them, which is what an absent one does, or `trust` that the server refuses such names in bulk, mget and msearch (rest.action.multi.allow_explicit_index: false); others only where match.endpoints names them',
+          'Beside match.indices, or covers() or touches() in when, endpoints whose body can name indices too: `refuse` them, which is what an absent one does, or `trust` that the server refuses such names in bulk, mget and msearch (rest.action.multi.allow_explicit_index: false); others only where match.endpoints names them',
         ),
       route: z
         .strictObject({
@@ -209,9 +209,11 @@ function specSchema(known: PolicyContext) {
         // A match that is wrong by itself is none that could be asked.
         const match: unknown = context.value.match;
         const matches = typeof match === 'object' && match !== null && !('indices' in match);
-        if (given.includes('bodyIndices') && matches) {
+        const asks = /\b(covers|touches)\s*\(/.test(String(context.value.when ?? ''));
+        if (given.includes('bodyIndices') && matches && !asks) {
           const fix = 'remove it, or add match.indices';
-          refuse(context, { wrong: 'means nothing without match.indices', fix, path: ['bodyIndices'] });
+          const wrong = 'means nothing without match.indices, or covers() or touches() in when';
+          refuse(context, { wrong, fix, path: ['bodyIndices'] });
         }
       }),
     );

@@ -1,0 +1,48 @@
+/**
+ * The indices that a request can touch, held against a policy's patterns: for `match.indices`, and for `covers()` and
+ * `touches()` of expressions. What the head leaves open counts against the request in both.
+ */
+import type { PolicyDocument } from './document.ts';
+import type { Endpoint } from './endpoints.ts';
+import { covers, type IndexPatterns, mayTouch } from './indices.ts';
+import type { Subject } from './subject.ts';
+
+/**
+ * Whose bodies a server can be told not to name indices in (rest.action.multi.allow_explicit_index). `mtermvectors`
+ * does not heed it: seen on Elasticsearch 9.5 and OpenSearch 3.8.
+ */
+export const explicitIndex: ReadonlySet<string> = new Set([
+  'bulk',
+  'bulk_stream',
+  'fleet.msearch',
+  'mget',
+  'msearch',
+  'msearch_template',
+]);
+
+type Trust = Pick<PolicyDocument, 'match' | 'bodyIndices'>;
+
+/** Whether nothing but the URL says which indices a request is about, as far as the policy is concerned. */
+export function isSettled({ match, bodyIndices }: Trust, { name, bodyIndices: inBody }: Endpoint): boolean {
+  return !inBody || (bodyIndices === 'trust' && (explicitIndex.has(name) || match.endpoints.includes(name)));
+}
+
+/** Whether one of the patterns matches each index that the request can touch. */
+export function coversRequest(patterns: IndexPatterns, subject: Subject, trust: Trust): boolean {
+  const { endpoint, indices: named } = subject.match;
+  if (!endpoint.takesIndices && !endpoint.bodyIndices) return false;
+  if (endpoint.group === 'unknown' || subject.queryNamesIndices || !isSettled(trust, endpoint)) return false;
+  // A read that names no index reads all of them, whatever the server allows bodies to name.
+  if (named.length === 0 && endpoint.bodyIndices && (!endpoint.takesIndices || endpoint.group !== 'read')) {
+    return true;
+  }
+  return endpoint.takesIndices && covers(patterns, subject.indices);
+}
+
+/** Whether the request may touch an index that one of the patterns matches. */
+export function mayTouchIn(patterns: IndexPatterns, subject: Subject, trust: Trust): boolean {
+  const { endpoint } = subject.match;
+  if (!endpoint.takesIndices && !endpoint.bodyIndices) return false;
+  if (subject.queryNamesIndices || !isSettled(trust, endpoint)) return true;
+  return endpoint.takesIndices && mayTouch(patterns, subject.indices);
+}
