@@ -32,6 +32,7 @@ class Engine : public Napi::ObjectWrap<Engine>, public Host {
                            InstanceMethod<&Engine::Addresses>("addresses"),
                            InstanceMethod<&Engine::ReadHead>("readHead"),
                            InstanceMethod<&Engine::EndIdle>("endIdle"),
+                           InstanceMethod<&Engine::EndHead>("endHead"),
                            InstanceMethod<&Engine::ReadBytes>("readBytes"),
                            InstanceMethod<&Engine::CancelRead>("cancelRead"),
                            InstanceMethod<&Engine::Unread>("unread"),
@@ -179,6 +180,11 @@ class Engine : public Napi::ObjectWrap<Engine>, public Host {
   // (id)
   void EndIdle(const Napi::CallbackInfo& info) {
     if (alive()) loop_->end_idle(whole(info[0]));
+  }
+
+  // (id)
+  void EndHead(const Napi::CallbackInfo& info) {
+    if (alive()) loop_->end_head(whole(info[0]));
   }
 
   // (id, max)

@@ -81,6 +81,7 @@ struct Connection {
   bool half_closed = false;  // FIN was sent
   bool idle_ends = false;    // a head of which nothing has come is no longer waited for
   bool delivered = false;    // everything sent was acknowledged, so that its linger may end
+  bool head_ends = false;    // nor is one that is not whole yet
   bool head_begun = false;   // its deadline runs, no longer the idle one
 
   uint8_t empty_lines = 0;   // skipped before the head that is awaited

@@ -215,7 +215,8 @@ size_t Loop::share(Connection& connection) {
     case Connection::Reading::Relay: return relay_share(connection);
     case Connection::Reading::Head:
       head_share(connection);
-      if (connection.idle_ends && connection.reading == Connection::Reading::Head && !connection.head_begun) {
+      if (connection.reading == Connection::Reading::Head &&
+          (connection.head_ends || (connection.idle_ends && !connection.head_begun))) {
         end_read(connection, EndKind::Timeout);
       }
       break;
@@ -559,6 +560,7 @@ void Loop::read_head(Id id, uint32_t max, uint32_t idle_timeout, uint32_t timeou
   connection->head_timeout = timeout;
   connection->head_begun = false;
   connection->idle_ends = false;
+  connection->head_ends = false;
   set_deadline(*connection, idle_timeout);
   // What came behind the last message was nobody's business before.
   if (!connection->input.empty()) begin_head(*connection);
@@ -570,6 +572,14 @@ void Loop::end_idle(Id id) {
   if (connection == nullptr || connection->reading != Connection::Reading::Head) return;
   connection->idle_ends = true;
   // The kernel is asked once more: a request may have come of which no event has told yet.
+  connection->readable = true;
+  schedule(*connection);
+}
+
+void Loop::end_head(Id id) {
+  Connection* connection = find(id);
+  if (connection == nullptr || connection->reading != Connection::Reading::Head) return;
+  connection->head_ends = true;
   connection->readable = true;
   schedule(*connection);
 }

@@ -80,6 +80,8 @@ class Loop {
   void read_head(Id id, uint32_t max, uint32_t idle_timeout, uint32_t timeout);
   // Ends a read_head with a Timeout unless something has come, to here or to the kernel.
   void end_idle(Id id);
+  // Ends a read_head with a Timeout unless the whole head has come.
+  void end_head(Id id);
   void read_bytes(Id id, uint32_t max);
   // Whether the kernel took everything, or Drained follows, or the peer is gone, or its host stopped acknowledging.
   enum class Written : uint8_t { Gone, Taken, Waits, Lost };

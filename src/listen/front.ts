@@ -18,8 +18,10 @@ export interface Client {
   readonly mayWait: () => boolean;
   /** As `Connection.watch`; a drain that cuts the exchange is told as well. */
   readonly watch: (onGone: ((why: Departure) => void) | null) => void;
-  /** Tells the watcher, who ends the exchange; resets the connection where there is none. */
+  /** Ends the head that is awaited, or tells the watcher, who ends the exchange; resets the connection where there is neither. */
   readonly cut: () => void;
+  /** A drain has come to its end before this client has. */
+  readonly isCut: boolean;
   /** When the kernel was last asked about it, by `performance.now()`. */
   measuredAt: number;
 }
@@ -102,8 +104,11 @@ export class Front {
     for (const { phase, connection } of this.#clients) if (phase === 'idle') connection.endIdle();
     await this.#untilEmpty(deadline - accepting, this.#hurried.promise);
     const cut = [...this.#clients].filter(({ phase }) => phase === 'exchange');
-    for (const client of cut) client.cut();
-    for (const { phase, connection } of this.#clients) if (phase !== 'exchange') connection.close();
+    for (const client of this.#clients) {
+      // A head that is not whole is no exchange that was lost, but its sender is told, too.
+      if (client.phase === 'ending') client.connection.close();
+      else client.cut();
+    }
     // What was cut ends in a turn or two: its record must be written before the process ends.
     await this.#untilEmpty(cutTime);
     return cut.length;
@@ -145,10 +150,13 @@ function newClient(connection: Connection, mayWait: () => boolean): Client {
   const tell = (why: Departure | 'data') => {
     if (why !== 'data') watcher?.(why);
   };
-  return {
+  const client: Client = {
     connection,
     phase: 'idle',
     mayWait,
+    get isCut() {
+      return isCut;
+    },
     watch(onGone) {
       watcher = onGone;
       connection.watch(onGone && tell);
@@ -156,9 +164,11 @@ function newClient(connection: Connection, mayWait: () => boolean): Client {
     },
     cut() {
       isCut = true;
-      if (watcher) watcher('cut');
+      if (client.phase === 'idle') connection.endHead();
+      else if (watcher) watcher('cut');
       else connection.reset();
     },
     measuredAt: Number.NEGATIVE_INFINITY,
   };
+  return client;
 }

@@ -227,6 +227,9 @@ export interface Connection {
    */
   endIdle(): void;
 
+  /** Ends a `readHead` that has not got the whole head, as its `timeout` would. */
+  endHead(): void;
+
   /**
    * Queues a head (a latin1 string) for the peer. With `more` it waits for what follows, so that a head and
    * the start of its body leave in one segment; when nothing follows it leaves alone, within a quarter of a second.

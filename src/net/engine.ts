@@ -48,6 +48,7 @@ interface Engine {
   addresses(id: number): [string, number, string, number];
   readHead(id: number, maxBytes: number, idleTimeout: number, timeout: number): void;
   endIdle(id: number): void;
+  endHead(id: number): void;
   readBytes(id: number, maxBytes: number): void;
   cancelRead(id: number): void;
   unread(id: number, bytes: Uint8Array): void;
@@ -318,6 +319,10 @@ class EngineConnection implements ByteConnection {
 
   endIdle(): void {
     if (this.open && this.#waiting?.for === 'head') this.owner.engine.endIdle(this.id);
+  }
+
+  endHead(): void {
+    if (this.open && this.#waiting?.for === 'head') this.owner.engine.endHead(this.id);
   }
 
   send(text: string, more = false): void {

@@ -64,6 +64,8 @@ export class StreamConnection implements ByteConnection {
   #cancelled = false;
   /** A head of which nothing has come is no longer waited for. */
   #idleEnds = false;
+  /** Nor is one that is not whole yet. */
+  #headEnds = false;
   /** Relays and discards that read from here; what they are told, the watcher is not. */
   #readers = 0;
   #watcher: Watcher | undefined;
@@ -111,6 +113,7 @@ export class StreamConnection implements ByteConnection {
     let phase: 'new' | 'idle' | 'begun' | 'expired' = 'new';
     let since: number | undefined;
     this.#idleEnds = false;
+    this.#headEnds = false;
     const enter = (next: 'idle' | 'begun', milliseconds: number) => {
       phase = next;
       clearTimeout(timer);
@@ -125,7 +128,8 @@ export class StreamConnection implements ByteConnection {
       if (found) return found;
       const received = this.#inbox.length;
       if (ended) return { kind: ended, received };
-      if (phase === 'expired' || (this.#idleEnds && received === 0)) return { kind: 'timeout', received };
+      const isOver = phase === 'expired' || this.#headEnds || (this.#idleEnds && received === 0);
+      if (isOver) return { kind: 'timeout', received };
       if (received > 0 && phase !== 'begun') {
         since = performance.now();
         enter('begun', timeout);
@@ -139,6 +143,13 @@ export class StreamConnection implements ByteConnection {
   endIdle(): void {
     afterPoll(() => {
       this.#idleEnds = true;
+      this.#attempt?.();
+    });
+  }
+
+  endHead(): void {
+    afterPoll(() => {
+      this.#headEnds = true;
       this.#attempt?.();
     });
   }

@@ -11,6 +11,7 @@ import type { Client } from '../listen/front.ts';
 import type { Connection, HeadResult } from '../net/contract.ts';
 import type { Judgement, Refused } from '../policy/judge.ts';
 import type { Cluster } from '../upstream/cluster.ts';
+import type { Lease } from '../upstream/lease.ts';
 import type { UpstreamNode } from '../upstream/node.ts';
 import { bodyWeight } from '../upstream/weight.ts';
 import { newRequestId, requestId } from './additions.ts';
@@ -59,7 +60,7 @@ export function createProxy(options: ProxyOptions): Proxy {
     while (after === 'next' && connection.open) {
       client.phase = 'idle';
       const result = await connection.readHead(headOptions);
-      const head = requestOf(result);
+      const head = requestOf(result, client.isCut);
       if (typeof head === 'string') {
         after = head;
         break;
@@ -91,7 +92,7 @@ export function createProxy(options: ProxyOptions): Proxy {
   }
 
   /** The next request's head, why it is refused, or what is to be done when the connection ends between two requests. */
-  function requestOf(result: HeadResult): RequestHead | Failure | 'last' | 'close' {
+  function requestOf(result: HeadResult, isCut: boolean): RequestHead | Failure | 'last' | 'close' {
     switch (result.kind) {
       case 'head':
         return parseRequestHead(result.buffer, result.start, result.end, requestLimits);
@@ -100,7 +101,10 @@ export function createProxy(options: ProxyOptions): Proxy {
       case 'foreign':
         return refuseForeign(result.buffer, result.start, result.end);
       case 'timeout':
-        return result.received > 0 ? failure('head-timeout') : 'last';
+        if (result.received === 0) return 'last';
+        return isCut
+          ? failure('shutting-down', 'the head was not whole when the drain ended')
+          : failure('head-timeout');
       case 'lost':
         return result.received > 0 ? failure('client-lost') : 'close';
       case 'end':
@@ -158,9 +162,13 @@ export function createProxy(options: ProxyOptions): Proxy {
   function judge(passage: Passage): After | Promise<After> {
     if (options.judge === undefined) return admit(passage, unjudged);
     const judgement = options.judge.judge(passage.head, passage.exchange);
-    return judgement instanceof Promise
-      ? judgement.then((late) => admit(passage, late))
-      : admit(passage, judgement);
+    return judgement instanceof Promise ? judgeLate(passage, judgement) : admit(passage, judgement);
+  }
+
+  async function judgeLate(passage: Passage, judgement: Promise<Judgement>): Promise<After> {
+    const judged = await whileHere(passage, judgement);
+    if (judged.kind === 'here') return admit(passage, judged.value);
+    return refuse(passage.client, passage.exchange, refusal(judged.why), unread(passage.head));
   }
 
   /** What their limits say: it goes on now, after a while, or not at all. */
@@ -200,23 +208,24 @@ export function createProxy(options: ProxyOptions): Proxy {
 
   /** Tries one node after the other, for as long as the server's side is at fault and nothing of the body is lost. */
   async function forward(passage: Passage): Promise<After> {
-    const { client, watch, head, exchange } = passage;
+    const { client, head, exchange } = passage;
     const target = clusterFor(passage.allowed);
     if (target === undefined) return refuse(client, exchange, refusal(failure('no-cluster')), unread(head));
     exchange.cluster = target.name;
     const weight = bodyWeight(head.framing);
     const tried = new Set<UpstreamNode>();
     let why = failure('no-node');
-    let gone: Failure | undefined;
-    // A client that leaves while its node is dialled is not worth a body. One that has ended its side may still read.
-    watch((why) => {
-      if (why !== 'end') gone = departed(why);
-    });
+    const giveUp = (gone: Failure): After => refuse(client, exchange, refusal(gone), unread(head));
 
     /** To be tried once more, on a fresh connection. */
     let again: UpstreamNode | undefined;
     while (tried.size < limits.attempts) {
-      const node = again ?? target.pick(tried) ?? (await target.awaitNode(tried));
+      let node: UpstreamNode | Failure | undefined = again ?? target.pick(tried);
+      if (node === undefined) {
+        const found = await whileHere(passage, target.awaitNode(tried));
+        if (found.kind === 'left') return giveUp(found.why);
+        node = found.value;
+      }
       if (node === undefined) break;
       if ('code' in node) {
         why = node;
@@ -225,8 +234,15 @@ export function createProxy(options: ProxyOptions): Proxy {
       exchange.attempts += 1;
       exchange.node = node.name;
       exchange.nodeName = node.resolvedFrom;
-      const leasing = target.lease(node, weight, again !== undefined);
-      const lease = leasing instanceof Promise ? await leasing : leasing;
+      let lease: Lease | Failure | Promise<Lease | Failure> = target.lease(node, weight, again !== undefined);
+      if (lease instanceof Promise) {
+        const dialled = await whileHere(passage, lease);
+        if (dialled.kind === 'left') {
+          void lease.then(giveBack);
+          return giveUp(dialled.why);
+        }
+        lease = dialled.value;
+      }
       again = undefined;
       if ('code' in lease) {
         tried.add(node);
@@ -238,10 +254,6 @@ export function createProxy(options: ProxyOptions): Proxy {
       exchange.connectedAfter = performance.now() - exchange.startedAt;
       exchange.reused = lease.reused;
       exchange.transport = lease.connection.transport;
-      if (gone) {
-        lease.reuse();
-        return refuse(client, exchange, refusal(gone), unread(head));
-      }
       options.onDecision?.({ kind: 'sent', id: exchange.id, node: node.name, reused: lease.reused });
       const conversation = new Conversation(options, passage, lease);
       const ended = await conversation.hold();
@@ -323,6 +335,33 @@ export function createProxy(options: ProxyOptions): Proxy {
       return inFlight;
     },
   };
+}
+
+type Waited<T> =
+  | { readonly kind: 'here'; readonly value: T }
+  | { readonly kind: 'left'; readonly why: Failure };
+
+/**
+ * Waits for `work` as long as the client waits for its answer: not when it has reset the connection, nor when a drain
+ * cuts the exchange. A client that has only ended its side may still read.
+ */
+function whileHere<T>({ watch }: Passage, work: Promise<T>): Promise<Waited<T>> {
+  return new Promise((resolve, reject) => {
+    watch((why) => {
+      if (why === 'end') return;
+      watch(null);
+      resolve({ kind: 'left', why: departed(why) });
+    });
+    work.then((value) => {
+      watch(null);
+      resolve({ kind: 'here', value });
+    }, reject);
+  });
+}
+
+/** A connection that nobody waits for any more serves the next exchange. */
+function giveBack(lease: Lease | Failure): void {
+  if (!('code' in lease)) lease.reuse();
 }
 
 /** Asking the kernel costs as much as parsing a head: small exchanges are measured once a second per connection. */

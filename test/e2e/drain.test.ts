@@ -4,6 +4,7 @@ import { connect } from 'node:net';
 import { describe, it } from 'node:test';
 import { body, bodyBlocks, digestOf } from '../support/body.ts';
 import { sleep, until, within } from '../support/deadline.ts';
+import { withFullBacklog } from '../support/full-backlog.ts';
 import { readAnswer, readHead, readWhole } from '../support/http-peer.ts';
 import { answerText, Origin } from '../support/origin.ts';
 import type { RawPeer } from '../support/raw-peer.ts';
@@ -149,6 +150,35 @@ for (const transport of ['engine', 'streams']) {
         assert.ok(sluice.told.some((line) => line.includes('"exchanges":6')));
       });
     }
+
+    it('at the deadline a dial and a head that is not whole are cut, too: each is answered, and has a line that blames the proxy', async () => {
+      await withFullBacklog(async (port) => {
+        const timeouts = '{ accept: 0, drain: 1s, connect: 60s, head: 60s }';
+        const config = `transport: ${transport}\ntimeouts: ${timeouts}\n`;
+        await using sluice = await SluiceProcess.start([port], config);
+        const waiting = await sluice.client();
+        await waiting.write(get);
+        const unfinished = await sluice.client();
+        await unfinished.write(get.slice(0, 10));
+        while (!(await sluice.metrics()).includes('sluice_requests_in_flight 1\n')) await sleep(20);
+        sluice.signal('SIGTERM');
+        for (const client of [waiting, unfinished]) {
+          const { head, text } = await readWhole(client);
+          assert.deepEqual([head.status, head.field('connection')], [503, 'close']);
+          assert.equal(JSON.parse(text).error.type, 'sluice_shutting_down');
+          client.destroy();
+        }
+        // What has not come whole is no exchange that was lost.
+        assert.equal(await sluice.exit(), 3);
+        assert.ok(sluice.told.some((line) => line.includes('"exchanges":1')));
+        assert.deepEqual(
+          sluice.access
+            .map(({ method, status, end, side }) => [method, status, end, side].join(' '))
+            .toSorted(),
+          [' 503 shutting-down proxy', 'GET 503 shutting-down proxy'],
+        );
+      });
+    });
 
     it('a client that keeps its socket after its last answer holds nothing up', async () => {
       await using origin = await Origin.open(async (peer, _nth, self) => {

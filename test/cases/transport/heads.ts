@@ -337,6 +337,26 @@ export function headCases(wires: Wires): void {
     assert.equal(await next, 'GET /next HTTP/1.1\r\n\r\n');
   });
 
+  it('a head that is not whole is ended when asked, with what has come of it; one that is whole is read', async () => {
+    const { peer, connection } = await wires.accepted();
+    connection.endHead();
+    const begun = read(connection, { timeout: 0 });
+    await peer.write('GET /slow');
+    await sleep(50);
+    connection.endHead();
+    const end = await within('the end of a wait', begun);
+    assert.deepEqual([end.kind, 'received' in end && end.received], ['timeout', 9]);
+    assert.equal(connection.open, true);
+    const rest = readText(connection);
+    await peer.write(' HTTP/1.1\r\n\r\n');
+    assert.equal(await rest, 'GET /slow HTTP/1.1\r\n\r\n');
+    const whole = await wires.accepted();
+    const crossed = readText(whole.connection);
+    await whole.peer.write('GET /crossed HTTP/1.1\r\n\r\n');
+    whole.connection.endHead();
+    assert.equal(await crossed, 'GET /crossed HTTP/1.1\r\n\r\n');
+  });
+
   it('FIN between heads is a clean end, FIN in a head is not', async () => {
     const clean = await wires.accepted();
     clean.peer.end();
