@@ -86,9 +86,12 @@ export interface GroupRules {
 }
 
 const elasticsearchRead = [
-  // They show the queries of others.
+  // They show the queries of others, and with `detailed` the ids of their scrolls and points in time.
+  'cat.tasks',
   'esql.get_query',
   'esql.list_queries',
+  'tasks.get',
+  'tasks.list',
   'async_search.*',
   'clear_scroll',
   'close_point_in_time',

@@ -47,6 +47,8 @@ export const namesIndicesElsewhere: readonly string[] = [
   'clear_scroll',
   // The index in its URL narrows only a part: templates, pipelines and scripts of the whole cluster come along.
   'cluster.state',
+  // It shows what others search, and ids that stand for their searches.
+  'cat.tasks',
   'close_point_in_time',
   'delete_all_pits',
   'delete_pit',
@@ -71,6 +73,9 @@ export const namesIndicesElsewhere: readonly string[] = [
   'profiling.flamegraph',
   'profiling.stacktraces',
   'profiling.topn_functions',
+  // A search as a whole in its body, points in time among it: seen on OpenSearch 3.8 and Elasticsearch 7.17 to read
+  // other indices than the URL's. `search`, `msearch` and `count` refuse such a body beside an index.
+  'rank_eval',
   'scroll',
   'search_application.post_behavioral_analytics_event',
   'search_application.render_query',
@@ -78,6 +83,7 @@ export const namesIndicesElsewhere: readonly string[] = [
   'search_relevance.get_experiments',
   'search_relevance.get_judgments',
   'search_relevance.get_query_sets',
+  'search_template',
   'snapshot.clone',
   'snapshot.restore',
   'sql.clear_cursor',
@@ -86,14 +92,14 @@ export const namesIndicesElsewhere: readonly string[] = [
   'sql.get_async_status',
   'sql.query',
   'sql.translate',
+  'tasks.get',
+  'tasks.list',
   // The `_index` of its body wins over the URL's (TermVectorsRequest.parseRequest).
   'termvectors',
 ];
 
 /** Bodies with a property of such a type, or (of OpenSearch's) any body, that all the same reach no other index. */
 export const bodyNamesNone: readonly string[] = [
-  // Only compared with the index of a hit.
-  'rank_eval',
   'create_pit',
   'ingestion.*',
   'ism.add_policy',

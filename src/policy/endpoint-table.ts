@@ -53,7 +53,7 @@ cat.segment_replication monitor opensearch indices GET /_cat/segment_replication
 cat.segments monitor both indices GET /_cat/segments GET /_cat/segments/<index>
 cat.shards monitor both indices GET /_cat/shards GET /_cat/shards/<index>
 cat.snapshots monitor both - GET /_cat/snapshots GET /_cat/snapshots/{repository}
-cat.tasks monitor both - GET /_cat/tasks
+cat.tasks read both body GET /_cat/tasks
 cat.templates monitor both - GET /_cat/templates GET /_cat/templates/{name}
 cat.thread_pool monitor both - GET /_cat/thread_pool GET /_cat/thread_pool/{thread_pool_patterns}
 cat.transforms monitor elasticsearch - GET /_cat/transforms GET /_cat/transforms/{transform_id}
@@ -583,7 +583,7 @@ query_rules.list_rulesets monitor elasticsearch - GET /_query_rules
 query_rules.put_rule manage elasticsearch - PUT /_query_rules/{ruleset_id}/_rule/{rule_id}
 query_rules.put_ruleset manage elasticsearch - PUT /_query_rules/{ruleset_id}
 query_rules.test manage elasticsearch - POST /_query_rules/{ruleset_id}/_test
-rank_eval read both indices GET|POST /_rank_eval GET|POST /<index>/_rank_eval
+rank_eval read both indices,body GET|POST /_rank_eval GET|POST /<index>/_rank_eval
 reindex write both body POST /_reindex
 reindex_rethrottle write both - POST /_reindex/{task_id}/_rethrottle
 remote_store.metadata monitor opensearch indices GET /_remotestore/metadata/<index> GET /_remotestore/metadata/<index>/{shard_id}
@@ -655,7 +655,7 @@ search_relevance.put_search_configurations manage opensearch body PUT /_plugins/
 search_relevance.query_sets_search read opensearch body GET|POST /_plugins/_search_relevance/query_sets/_search
 search_relevance.search_configurations_search read opensearch body GET|POST /_plugins/_search_relevance/search_configurations/_search
 search_shards monitor both indices GET|POST /_search_shards GET|POST /<index>/_search_shards
-search_template read both indices GET|POST /_search/template GET|POST /<index>/_search/template
+search_template read both indices,body GET|POST /_search/template GET|POST /<index>/_search/template
 searchable_snapshots.cache_stats monitor elasticsearch - GET /_searchable_snapshots/cache/stats GET /_searchable_snapshots/{node_id}/cache/stats
 searchable_snapshots.clear_cache cluster-admin elasticsearch indices POST /_searchable_snapshots/cache/clear POST /<index>/_searchable_snapshots/cache/clear
 searchable_snapshots.mount cluster-admin elasticsearch body POST /_snapshot/{repository}/{snapshot}/_mount
@@ -856,8 +856,8 @@ synonyms.put_synonym manage elasticsearch - PUT /_synonyms/{id}
 synonyms.put_synonym_rule manage elasticsearch - PUT /_synonyms/{set_id}/{rule_id}
 tasks.cancel cluster-admin both - POST /_tasks/_cancel POST /_tasks/{task_id}/_cancel
 tasks.delete cluster-admin opensearch - DELETE /_tasks/{task_id}
-tasks.get monitor both - GET /_tasks/{task_id}
-tasks.list monitor both - GET /_tasks
+tasks.get read both body GET /_tasks/{task_id}
+tasks.list read both body GET /_tasks
 terms_enum read elasticsearch indices GET|POST /<index>/_terms_enum
 termvectors read both indices,body GET|POST /<index>/_termvectors/{id} GET|POST /<index>/_termvectors GET|POST /<index>/{type}/_termvectors GET|POST /<index>/{type}/{id}/_termvectors
 text_structure.find_field_structure read elasticsearch indices GET /_text_structure/find_field_structure

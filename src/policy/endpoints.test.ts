@@ -90,7 +90,7 @@ test('what changes data, indices or users is never a read or a mere look', () =>
 test('bodies that can name indices are known, and those that can not do not need trust', () => {
   const inBody = (name: string): boolean | undefined =>
     endpoints.find((endpoint) => endpoint.name === name)?.bodyIndices;
-  const can = `bulk bulk_stream msearch msearch_template mget mtermvectors termvectors reindex
+  const can = `bulk rank_eval search_template tasks.list tasks.get cat.tasks bulk_stream msearch msearch_template mget mtermvectors termvectors reindex
     indices.update_aliases
     indices.put_alias indices.modify_data_stream indices.create indices.rollover indices.put_index_template
     sql.query sql.translate esql.query esql.async_query ppl.query scroll clear_scroll close_point_in_time delete_pit
@@ -99,8 +99,8 @@ test('bodies that can name indices are known, and those that can not do not need
     watcher.put_watch watcher.execute_watch ml.put_datafeed ml.preview_datafeed search_application.put fleet.msearch
     knn.train_model ism.put_policy replication.start monitoring.bulk unknown`;
   for (const name of can.split(/\s+/)) assert.equal(inBody(name), true, name);
-  const can_not = `search search_template search_mvt async_search.submit count index create update delete
-    delete_by_query update_by_query get field_caps rank_eval terms_enum explain eql.search
+  const can_not = `search search_mvt async_search.submit count index create update delete
+    delete_by_query update_by_query get field_caps terms_enum explain eql.search
     indices.validate_query indices.analyze indices.put_mapping indices.put_settings indices.get indices.delete
     open_point_in_time search_shards knn_search render_search_template ism.add_policy cluster.health`;
   for (const name of can_not.split(/\s+/)) assert.equal(inBody(name), false, name);

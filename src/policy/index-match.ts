@@ -9,7 +9,8 @@ import type { Subject } from './subject.ts';
 
 /**
  * Whose bodies a server can be told not to name indices in (rest.action.multi.allow_explicit_index). `mtermvectors`
- * does not heed it: seen on Elasticsearch 9.5 and OpenSearch 3.8.
+ * does not heed it: seen on Elasticsearch 9.5 and OpenSearch 3.8. Nor does a point in time in the body of
+ * `msearch_template`, which is a search as a whole.
  */
 export const explicitIndex: ReadonlySet<string> = new Set([
   'bulk',
@@ -17,7 +18,6 @@ export const explicitIndex: ReadonlySet<string> = new Set([
   'fleet.msearch',
   'mget',
   'msearch',
-  'msearch_template',
 ]);
 
 type Trust = Pick<PolicyDocument, 'match' | 'bodyIndices'>;
