@@ -71,6 +71,7 @@ struct Connection {
   bool failed = false;   // reset, or another socket error
   bool lost = false;     // failed because the peer's host stopped acknowledging
   bool queued = false;   // stands in the ready queue
+  bool unpushed = false; // the kernel was told that more follows what it has
   bool corked = false;   // its output leaves at the end of the events, or of the line
   bool tells_drained = false;
   bool tells_broken = false;

@@ -805,6 +805,7 @@ bool Loop::flush(Connection& connection, bool more) {
     ++counters_.system_calls;
     if (n >= 0) {
       sent += static_cast<size_t>(n);
+      connection.unpushed = more;
     } else if (passes(connection, errno)) {
       connection.writable = false;
       break;
@@ -821,6 +822,13 @@ bool Loop::flush(Connection& connection, bool more) {
   if (connection.ends) send_fin(connection);
   if (connection.reading == Connection::Reading::Linger && !connection.queued) schedule(connection);
   return true;
+}
+
+// What was sent with MSG_MORE leaves now: the kernel waits up to 200 ms for what is to follow it, tcp(7).
+void Loop::push(Connection& connection) {
+  connection.unpushed = false;
+  push_pending(connection.fd.get());
+  ++counters_.system_calls;
 }
 
 bool Loop::send(Id id, std::string_view bytes, bool more) {
@@ -879,6 +887,7 @@ bool Loop::deliver(Connection& sink, const char* bytes, size_t length, bool more
     ++counters_.system_calls;
     if (n >= 0) {
       sent += static_cast<size_t>(n);
+      sink.unpushed = more;
     } else if (passes(sink, errno)) {
       sink.writable = false;
       sink.output.assign(bytes + sent, length - sent);

@@ -174,6 +174,7 @@ class Loop {
   // has an edge to come; for want of memory the next sweep makes one up.
   bool passes(const Connection& connection, int error);
   bool flush(Connection& connection, bool more);
+  void push(Connection& connection);
   bool deliver(Connection& sink, const char* bytes, size_t length, bool more);
 
   // relay.cc

@@ -184,6 +184,8 @@ size_t Loop::relay_share(Connection& source) {
   Relay& relay = *source.relay;
   if (relay.pipe && relay.pipe->held == 0) pipes_.give_back(std::move(relay.pipe));
   if (relay.spliced + relay.copied != before && !relay.starved) progress(source);
+  // The source has no more now, or may give none: what has come must not wait for it.
+  if (share == Share::Blocked && sink != nullptr && sink->unpushed && sink->writable) push(*sink);
   if (share == Share::Again && find(id) != nullptr) schedule(source);
   return moved;
 }
@@ -232,6 +234,7 @@ Loop::Share Loop::drain_pipe(Connection& source, Connection& sink, bool more) {
     ++counters_.system_calls;
     if (n > 0) {
       pipe.held -= static_cast<size_t>(n);
+      sink.unpushed = (flags & SPLICE_F_MORE) != 0;
     } else if (n < 0 && errno == EINTR) {
       continue;
     } else if (n < 0 && passes(sink, errno)) {

@@ -130,6 +130,8 @@ size_t send_room(int fd) {
   return limit > queued ? limit - queued : 0;
 }
 
+void push_pending(int fd) { set(fd, IPPROTO_TCP, TCP_NODELAY, 1); }
+
 int pending_error(int fd) {
   int error = 0;
   socklen_t length = sizeof error;

@@ -59,6 +59,9 @@ bool lacks_memory(int error);
 // will leave for the sink at once, so that the pipe between them is empty when the turn ends.
 size_t send_room(int fd);
 
+// Sends what a send with MSG_MORE has left in the kernel: setting TCP_NODELAY does that, tcp(7).
+void push_pending(int fd);
+
 // The errno that the socket has failed with, or 0. Asking clears it.
 int pending_error(int fd);
 
