@@ -1,9 +1,11 @@
 /** Signals do what docs/cli.md says, from the first line of the process on. */
 import assert from 'node:assert/strict';
-import { existsSync, renameSync } from 'node:fs';
-import { constants } from 'node:os';
-import { join } from 'node:path';
+import { spawnSync } from 'node:child_process';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { constants, tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { freePorts } from '../support/child.ts';
 import { patience, sleep, until } from '../support/deadline.ts';
 import { readHead } from '../support/http-peer.ts';
@@ -25,6 +27,25 @@ async function start(upstream = 9): Promise<{ run: ProxyRun; port: number }> {
 }
 
 describe('signals', () => {
+  it('that mean no end are ignored by the script, before there is a Node', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'sluice-script-'));
+    try {
+      const node = join(folder, `node_modules/node-linux-${process.arch}/bin/node`);
+      mkdirSync(dirname(node), { recursive: true });
+      writeFileSync(node, '#!/bin/sh\nkill -HUP $$; kill -USR1 $$; kill -USR2 $$; echo alive\n', {
+        mode: 0o755,
+      });
+      copyFileSync(fileURLToPath(new URL('../../sluice', import.meta.url)), join(folder, 'sluice'));
+      const { stdout, signal } = spawnSync(join(folder, 'sluice'), ['run'], {
+        encoding: 'utf8',
+        timeout: patience,
+      });
+      assert.deepEqual([stdout, signal], ['alive\n', null]);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
   it('that mean no end, sent all the time while it starts, do not end it, and open no inspector', async () => {
     const { run } = await start();
     await using _ = run;
