@@ -216,6 +216,8 @@ async function binding<Bound>(
   try {
     return await bind();
   } catch (error) {
+    // What has no errno is a bug, or an engine that is older than its caller, and not about the address.
+    if (!(error instanceof Error && 'code' in error)) throw error;
     throw new CanNotGoOn(exitCodes.machine, `${what}: ${bindFailure(error, writeAddress(address))}`);
   }
 }

@@ -146,6 +146,11 @@ describe('what works and is dangerous, or without effect, is a warning', () => {
       /^2:21: warning: upstream\.nodes\[0\]: localhost:9207 is where this proxy listens: /,
     ],
     [
+      'a node that is the admin address of the proxy',
+      "admin: { address: '127.0.0.1:9208' }\nupstream: { nodes: [http://127.0.0.1:9208] }\n",
+      /^2:21: warning: upstream\.nodes\[0\]: 127\.0\.0\.1:9208 is the admin address of this proxy/,
+    ],
+    [
       'everything allowed until policies are read',
       `${least}policies: { sources: [{ path: p }], onStart: allow }\n`,
       /^2:46: warning: policies\.onStart: everything is allowed until /,

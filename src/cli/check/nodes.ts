@@ -42,14 +42,18 @@ export function unresolved({ path, node, addresses }: NamedNode): readonly Findi
 }
 
 /** A node that is one of our own listeners would pass each request on to itself. */
-export function loops({ path, node, addresses }: NamedNode, { listen }: Config): readonly Finding[] {
+export function loops({ path, node, addresses }: NamedNode, { listen, admin }: Config): readonly Finding[] {
   const own = new Set(Object.values(networkInterfaces()).flatMap((all) => (all ?? []).map(addressOf)));
   const isOwn = (address: string) => own.has(address) || /^127\.|^::1$/.test(address);
-  const listener = listen.find(({ host, port }) => {
+  const answers = ({ host, port }: { readonly host: string; readonly port: number }): boolean => {
     if (port !== node.port) return false;
     return host === '0.0.0.0' || host === '::' ? addresses.some(isOwn) : addresses.includes(host);
-  });
-  if (listener === undefined) return [];
+  };
+  if (answers(admin)) {
+    const wrong = `${node.name} is the admin address of this proxy, which answers no request of a client`;
+    return [{ path, wrong, fix: 'name the servers behind the proxy, or use another port for admin.address' }];
+  }
+  if (!listen.some(answers)) return [];
   const wrong = `${node.name} is where this proxy listens: a request would come back to it`;
   return [{ path, wrong, fix: 'name the servers behind the proxy, or listen on another port' }];
 }
