@@ -48,3 +48,11 @@ it('what differs is told each, and thousands of nodes are not remembered for eve
   for (let node = 0; node < 5000; node++) tell({ kind: 'back', node: `${node}` });
   assert.equal(lines.length, 5006);
 });
+
+it('a node that fails and stays in use names the setting that keeps it, and claims nothing of other nodes', () => {
+  const { lines, log } = recorder();
+  logEvents('default', log)({ kind: 'kept', node: 'a:1', cause: 'it answered 503' });
+  const [, , text = ''] = lines[0] ?? [];
+  assert.match(text, /ejection\.maxPercent/);
+  assert.doesNotMatch(text, /other/);
+});

@@ -38,7 +38,7 @@ function wording(event: ClusterEvent): readonly [Level, string] {
       // A node that stays away was told of once.
       return [event.again ? 'debug' : 'warn', `the node is left alone for ${event.lasts} ms`];
     case 'kept':
-      return ['warn', 'the node fails, and is used all the same: too many others are left alone'];
+      return ['warn', 'the node fails, and stays in use: ejection.maxPercent allows no more ejections'];
     case 'back':
       return ['info', 'the node is back'];
     case 'all-ejected':
