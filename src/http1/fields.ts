@@ -203,7 +203,8 @@ export function isPersistent(version: '1.0' | '1.1', options: readonly string[])
   return version === '1.1' || options.includes('keep-alive');
 }
 
-const dashed = (key: string): string => key.replaceAll('_', '-');
+/** A name with `_` as `-`: names that read alike, as to CGI and many servers, are one. */
+export const dashed = (key: string): string => (key.includes('_') ? key.replaceAll('_', '-') : key);
 
 /**
  * Drops fields whose name, once `_` is read as `-` (as CGI and many servers do), is that of another field of

@@ -1,9 +1,10 @@
 /** From documents to a set that can decide: fills in secrets and compiles expressions. */
 
 import { setImmediate } from 'node:timers/promises';
+import { dashed } from '../http1/fields.ts';
 import { isNominated } from '../http1/forward.ts';
 import { compilePolicy, compileSet, type PolicySet, type SetOptions } from './compile.ts';
-import { mediaType } from './conditions.ts';
+import { mediaType, senseOf } from './conditions.ts';
 import type { PolicyDocument } from './document.ts';
 import { coversRequest, mayTouchIn } from './index-match.ts';
 import type { Policy, WhenTest } from './policy.ts';
@@ -12,6 +13,7 @@ import { readHeaderValue, type SecretsOptions } from './secrets.ts';
 import { droppedFields } from './server-fields.ts';
 import type { Subject } from './subject.ts';
 import type { When } from './when.ts';
+import type { IndexReach } from './when-indices.ts';
 import { secretHeaders, type WhenRequest } from './when-request.ts';
 
 export interface BuildOptions extends SetOptions {
@@ -70,38 +72,68 @@ async function loadLibrary(): Promise<When> {
 }
 
 function compileWhen(document: PolicyDocument, library: When | undefined): WhenTest | undefined {
-  const { when: source } = document;
+  const { when: source, action } = document;
   if (source === undefined || library === undefined) return undefined;
   const test = library.compile(source);
-  if (!library.reads(source).has('reach')) return (subject) => test(whenRequest(subject));
-  return (subject) =>
-    test(whenRequest(subject), {
-      covers: (patterns) => coversRequest(patterns, subject, document),
-      touches: (patterns) => mayTouchIn(patterns, subject, document),
-    });
+  const reads = library.reads(source);
+  const reachOf = (subject: Subject): IndexReach => ({
+    covers: (patterns) => coversRequest(patterns, subject, document),
+    touches: (patterns) => mayTouchIn(patterns, subject, document),
+  });
+  const reaches = reads.has('reach');
+  if (!reads.has('headers')) {
+    if (!reaches) return (subject) => test(whenRequests(subject).asNamed);
+    return (subject) => test(whenRequests(subject).asNamed, reachOf(subject));
+  }
+  const catches = senseOf(action) === 'catches';
+  return (subject) => {
+    const { asNamed, alike } = whenRequests(subject);
+    const reach = reaches ? reachOf(subject) : undefined;
+    const outcome = test(asNamed, reach);
+    // Whether a server reads `X_Team` as `X-Team` counts against the request.
+    return alike === undefined || outcome !== !catches ? outcome : test(alike, reach);
+  };
+}
+
+interface WhenRequests {
+  readonly asNamed: WhenRequest;
+  /** With `_` in names of fields as `-`; undefined where no name has one. */
+  readonly alike: WhenRequest | undefined;
 }
 
 /** Several policies may ask about the same request. */
-const requests = new WeakMap<Subject, WhenRequest>();
+const requests = new WeakMap<Subject, WhenRequests>();
 
-function whenRequest(subject: Subject): WhenRequest {
+function whenRequests(subject: Subject): WhenRequests {
   let request = requests.get(subject);
   if (request === undefined) {
-    request = toWhenRequest(subject);
+    const asNamed = toWhenRequest(subject);
+    const underscored = [...asNamed.headers.keys()].some((key) => key.includes('_'));
+    request = {
+      asNamed,
+      alike: underscored ? { ...asNamed, headers: headersOf(subject, dashed) } : undefined,
+    };
     requests.set(subject, request);
   }
   return request;
 }
 
-const nobody: Principal = { kind: 'user', name: '', verified: false, issuer: undefined, claims: undefined };
-
-function toWhenRequest({ head, path, match, source, principals, time }: Subject): WhenRequest {
+function headersOf({ head }: Subject, nameOf: (key: string) => string): ReadonlyMap<string, string> {
   const headers = new Map<string, string>();
   for (const { key, value } of head.fields.list) {
-    if (secretHeaders.has(key) || isNominated(key, head.connection)) continue;
-    const before = headers.get(key);
-    headers.set(key, before === undefined ? value : `${before}, ${value}`);
+    const name = nameOf(key);
+    if (secretHeaders.has(name) || isNominated(key, head.connection)) continue;
+    const before = headers.get(name);
+    headers.set(name, before === undefined ? value : `${before}, ${value}`);
   }
+  return headers;
+}
+
+const nobody: Principal = { kind: 'user', name: '', verified: false, issuer: undefined, claims: undefined };
+
+function toWhenRequest(subject: Subject): WhenRequest {
+  const { head, path, match, source, principals, time } = subject;
+  const headers = headersOf(subject, (key) => key);
   const { kind, name, verified, issuer, claims } =
     principals.find((principal) => principal.verified) ?? principals[0] ?? nobody;
   return {

@@ -129,6 +129,33 @@ test('a header that the client takes away again lets nobody in, and catches', as
   assert.equal(await letsIn({ when }, 'GET /logs/_search', asked), false);
 });
 
+test('a header that only reads as another is caught where that is, and lets nobody in for it', async () => {
+  const line = 'GET /logs/_search';
+  const alike = { fields: ['X_Debug: on'] };
+  const both = { fields: ['X_Debug: on', 'X_Other: on'] };
+  for (const change of [
+    { match: { headers: [{ name: 'x-debug', values: [] }] } },
+    { match: { headers: [{ name: 'x-debug', values: ['on'] }] } },
+    { match: { headers: [{ name: 'x_debug', values: ['on'] }] } },
+    { when: '"x-debug" in request.headers' },
+    { when: '"x-debug" in request.headers && request.headers["x-debug"] == "on"' },
+    // Servers may read it or not.
+    { when: '!("x-debug" in request.headers)' },
+  ]) {
+    const name = JSON.stringify(change);
+    assert.equal(await decided([deny('d', change), policy('rest')], line, alike), 'deny d', name);
+    assert.equal(await decided([deny('d', change), policy('rest')], line, both), 'deny d', name);
+    if (name.includes('x_debug')) continue;
+    assert.equal(await letsIn(change, line, alike), false, name);
+  }
+  const debug = { match: { headers: [{ name: 'x-debug', values: [] }] } };
+  assert.equal(
+    await decided([deny('d', debug), policy('rest')], line, { fields: ['X_Debugs: on'] }),
+    'allow rest',
+  );
+  assert.equal(await letsIn(debug, line, { fields: ['X-Debug: on', 'X_Other: on'] }), true);
+});
+
 /** Bytes of the heap that are in use, once what is not has been collected. */
 function heldMemory(): number {
   setFlagsFromString('--expose-gc');

@@ -2,6 +2,7 @@
  * What a policy's `match` asks of a request, each part as a small object of one shape. All of them must hold; the
  * cheap ones are asked first.
  */
+import { dashed } from '../http1/fields.ts';
 import { isNominated } from '../http1/forward.ts';
 import type { RequestHead } from '../http1/request-head.ts';
 import { type AddressBits, addressBits, networkBits } from '../networks.ts';
@@ -175,7 +176,8 @@ function sources({ sources }: Match): readonly Condition[] {
 
 /**
  * Of several lines of one name any could be the one that the server reads. What `Connection` nominates does not reach
- * the server, so that it lets nobody in.
+ * the server, so that it lets nobody in. Neither does a name that only reads alike, `X_Debug` for `x-debug`, which
+ * some servers take for the same: it is caught.
  */
 function someOrEvery(
   sense: Sense,
@@ -184,7 +186,10 @@ function someOrEvery(
   test: (value: string) => boolean,
 ): boolean {
   if (sense === 'covers' && isNominated(key, head.connection)) return false;
-  const values = head.fields.list.filter((field) => field.key === key).map(({ value }) => value);
+  const alike = dashed(key);
+  const isMeant = (name: string): boolean =>
+    name === key || (sense === 'catches' && name.length === key.length && dashed(name) === alike);
+  const values = head.fields.list.filter((field) => isMeant(field.key)).map(({ value }) => value);
   return values.length > 0 && (sense === 'covers' ? values.every(test) : values.some(test));
 }
 

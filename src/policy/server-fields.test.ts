@@ -72,3 +72,12 @@ test("beside Sluice's credentials no client says who it is", () => {
   }
   assert.ok(!droppedFields(setting('X-Team')).has('authorization'));
 });
+
+test('however many hyphens a name has, what reads alike is dropped with it', () => {
+  const name = 'x-a-b-c-d-e-f-g-h-i-j';
+  const removing = droppedFields({ set: [], remove: [name] });
+  for (const key of [name, name.replaceAll('-', '_'), 'x_a-b_c-d_e-f_g-h_i-j', 'x-a-b-c-d-e-f-g-h-i_j']) {
+    assert.ok(removing.has(key), key);
+  }
+  assert.ok(!removing.has('x-a-b-c-d-e-f-g-h-i-k'));
+});

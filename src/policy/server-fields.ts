@@ -1,5 +1,7 @@
 /** What a policy changes in the fields that the server gets. */
+
 import { assertsUser } from '../http1/field-names.ts';
+import { dashed } from '../http1/fields.ts';
 import type { FieldNames } from '../http1/forward.ts';
 import type { HeaderChanges } from './document.ts';
 
@@ -57,18 +59,7 @@ export function droppedFields(changes: HeaderChanges): FieldNames {
       ...changes.remove,
       ...changes.set.map(({ name }) => name.toLowerCase()),
       ...(alone ? [...credentials, ...impersonating] : []),
-    ].flatMap(spellings),
+    ].map(dashed),
   );
-  return alone ? { has: (key) => names.has(key) || assertsUser(key) } : names;
-}
-
-const maxSpellings = 64;
-
-function spellings(name: string): readonly string[] {
-  let all = [''];
-  for (const char of name) {
-    const forms = (char === '-' || char === '_') && all.length < maxSpellings ? ['-', '_'] : [char];
-    all = all.flatMap((text) => forms.map((form) => text + form));
-  }
-  return all;
+  return { has: (key) => names.has(dashed(key)) || (alone && assertsUser(key)) };
 }

@@ -221,12 +221,21 @@ function tooLarge(part: string): { readonly error: string } {
   return { error: `request.${part === 'claims' ? 'principal.claims' : part} is too large` };
 }
 
-/** Several policies ask about one request, one after the other. */
-let last: { readonly request: WhenRequest; readonly seen: Seen } | undefined;
+interface Sight {
+  readonly request: WhenRequest;
+  readonly seen: Seen;
+}
+
+/** Several policies ask about one request, one after the other, and some about two readings of it. */
+let last: Sight | undefined;
+let before: Sight | undefined;
 
 function seeOnce(request: WhenRequest): Seen {
-  if (last?.request !== request) last = { request, seen: see(request) };
-  return last.seen;
+  if (last?.request === request) return last.seen;
+  const seen = before?.request === request ? before.seen : see(request);
+  before = last;
+  last = { request, seen };
+  return seen;
 }
 
 /** What went wrong and where, from the expression alone: the library's message can quote the request. */

@@ -249,11 +249,11 @@ function principalWithin(wide: PrincipalMatch, narrow: PrincipalMatch): boolean 
   );
 }
 
-/** Of several lines one that fits is enough to be caught, and not to be let in: `strict`. */
+/** Of several lines, and names that read alike, one is enough to be caught, and not to be let in: `strict`. */
 function headerWithin(wide: HeaderMatch, narrow: HeaderMatch, strict: boolean): boolean {
-  if (wide.name !== narrow.name) return false;
+  if (strict || wide.name !== narrow.name) return false;
   if (wide.values.length === 0) return true;
-  return !strict && narrow.values.length > 0 && textsWithin(wide.values, narrow.values);
+  return narrow.values.length > 0 && textsWithin(wide.values, narrow.values);
 }
 
 function lengthWithin(wide: LengthMatch, narrow: LengthMatch): boolean {
