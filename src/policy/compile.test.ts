@@ -14,7 +14,7 @@ import {
   user,
 } from '../../test/support/policies.ts';
 import { compileConditions } from './conditions.ts';
-import type { EndpointGroup, PolicyDocument } from './document.ts';
+import type { EndpointGroup, Match, PolicyDocument } from './document.ts';
 
 /** `allow NAME` or `deny NAME`, with what was audited. */
 async function decided(
@@ -222,6 +222,76 @@ test('a policy that denies indices catches whatever may touch them', async () =>
   }
 });
 
+test('what no table lists may be whatever a deny names by endpoint, group or effect', async () => {
+  const rest = policy('rest', { match: { groups: ['read', 'write', 'manage', 'unknown'] } });
+  const paths = policy('paths', { match: { paths: ['/**'] } });
+  for (const match of [
+    { endpoints: ['indices.delete'] },
+    { groups: ['manage'] },
+    { effects: ['delete-index'] },
+    { endpoints: ['indices.delete'], indices: ['secret'] },
+    { groups: ['manage'], paths: ['/_frobnicate/**'] },
+    { endpoints: ['indices.delete'], methods: ['DELETE'] },
+  ] as const) {
+    for (const last of [rest, paths]) {
+      const line = 'DELETE /_frobnicate/secret';
+      assert.equal(await decided([deny('d', { match }), last], line), 'deny d', JSON.stringify(match));
+      assert.equal(await decided([audit('d', { match }), last], line), `allow ${last.name}, audited d`);
+      const open = await setOf([deny('d', { match })], { fallback: 'allow' });
+      assert.equal(open.decide(subject(line)).kind, 'deny');
+    }
+  }
+  // What else is asked for must hold.
+  const narrow = deny('d', { match: { endpoints: ['indices.delete'], methods: ['DELETE'] } });
+  assert.equal(await decided([narrow, rest], 'POST /_frobnicate/secret'), 'allow rest');
+  // The way out: an allow before it.
+  const plugin = policy('plugin', { match: { paths: ['/_frobnicate/**'] } });
+  assert.equal(
+    await decided([plugin, deny('d', { match: { groups: ['manage'] } })], 'DELETE /_frobnicate/x'),
+    'allow plugin',
+  );
+});
+
+test('a deny by effect catches every endpoint that may have it, whatever it is called', async () => {
+  const keep = deny('keep', { match: { effects: ['delete-index'] } });
+  const rest = policy('rest', { match: { groups: ['read', 'write', 'manage', 'cluster-admin', 'monitor'] } });
+  for (const line of [
+    'DELETE /secret',
+    'POST /_aliases',
+    'DELETE /_data_stream/secret',
+    'DELETE /_transform/t?delete_dest_index=true',
+    'PUT /_ilm/policy/p',
+    'PUT /_plugins/_ism/policies/p',
+    'PUT /secret/_settings',
+    'PUT /_cluster/settings',
+    'POST /_snapshot/r/s/_restore',
+    'POST /_features/_reset',
+    'PUT /_watcher/watch/w',
+  ]) {
+    assert.equal(await decided([keep, rest], line), 'deny keep', line);
+    // Whose index it is, the head of most does not say.
+    const secret = deny('keep', { match: { effects: ['delete-index'], indices: ['secret'] } });
+    assert.equal(await decided([secret, rest], line), 'deny keep', line);
+  }
+  for (const line of ['PUT /secret', 'POST /secret/_doc', 'GET /secret/_search', 'POST /secret/_refresh']) {
+    assert.equal(await decided([keep, rest], line), 'allow rest', line);
+  }
+  const others = deny('keep', { match: { effects: ['delete-index'], indices: ['secret'] } });
+  assert.equal(await decided([others, rest], 'DELETE /logs'), 'allow rest');
+  assert.equal(
+    await decided([deny('own', { match: { effects: ['write-any-index'] } }), rest], 'POST /_reindex'),
+    'deny own',
+  );
+  assert.equal(
+    await decided([deny('own', { match: { effects: ['read-any-index'] } }), rest], 'POST /_msearch'),
+    'deny own',
+  );
+  assert.equal(
+    await decided([deny('own', { match: { effects: ['read-any-index'] } }), rest], 'GET /a/_search'),
+    'allow rest',
+  );
+});
+
 test('an endpoint that no table lists is let in by name alone, and caught by every policy that denies', async () => {
   const line = 'POST /_plugins/_nobody/knows';
   assert.equal(await letsIn({}, line), false);
@@ -365,6 +435,8 @@ test('narrowing never loses the policy that decides', async () => {
     match: fc.record({
       methods: some('GET', 'POST'),
       groups: some<EndpointGroup>('read', 'write', 'unknown'),
+      endpoints: some('bulk', 're*', 'indices.delete', 'unknown'),
+      effects: some<Match['effects'][number]>('delete-index', 'read-any-index'),
       indices: some('logs-*', '*', 'lo*1', 'secret'),
       sources: some('10.0.0.0/8', '10.0.0.1', '192.168.0.0/16'),
       principals: some(

@@ -7,6 +7,7 @@ import { isNominated } from '../http1/forward.ts';
 import type { RequestHead } from '../http1/request-head.ts';
 import { type AddressBits, addressBits, networkBits } from '../networks.ts';
 import type { Action, HeaderMatch, LengthMatch, Match, PolicyDocument } from './document.ts';
+import { endpointsWith } from './effects.ts';
 import { readingsOf } from './encoded-slash.ts';
 import type { Endpoint } from './endpoints.ts';
 import { compileGlobs, compilePathGlob } from './glob.ts';
@@ -46,6 +47,7 @@ export function compileConditions(document: PolicyDocument): readonly Condition[
   return [
     ...methods(match),
     ...endpoints(match, sense),
+    ...effects(match, sense),
     ...paths(match, sense),
     ...indices(document, sense),
     ...sources(match),
@@ -69,14 +71,15 @@ function methods({ methods }: Match): readonly Condition[] {
   ];
 }
 
-/** Endpoints that no table knows are let in by name only; a policy that denies catches them unless it names others. */
+/** Endpoints that no table lists are let in by name only, and caught by whoever denies: they may be any endpoint. */
 function endpoints({ endpoints: names, groups, paths }: Match, sense: Sense): readonly Condition[] {
   const named = compileGlobs(names);
   const wanted: ReadonlySet<string> = new Set(groups);
   const unknownToo =
+    sense === 'catches' ||
     wanted.has('unknown') ||
     names.includes('unknown') ||
-    (names.length === 0 && groups.length === 0 && (paths.length > 0 || sense === 'catches'));
+    (names.length === 0 && groups.length === 0 && paths.length > 0);
   return [
     {
       part: names.length > 0 || groups.length === 0 ? 'endpoints' : 'groups',
@@ -87,8 +90,21 @@ function endpoints({ endpoints: names, groups, paths }: Match, sense: Sense): re
       },
       found: ({ match: { endpoint } }) =>
         endpoint.group === 'unknown'
-          ? 'an endpoint that no table lists, which only groups: [unknown] or paths let in'
+          ? 'an endpoint that no table lists, which only groups: [unknown], groups: [all] or paths let in'
           : `${endpoint.name} (group ${endpoint.group})`,
+    },
+  ];
+}
+
+/** What a request may do says nothing of what else it does, so that nothing is let in by it. */
+function effects({ effects }: Match, sense: Sense): readonly Condition[] {
+  if (effects.length === 0) return [];
+  const having = endpointsWith(effects);
+  return [
+    {
+      part: 'effects',
+      holds: ({ match: { endpoint } }) => sense === 'catches' && having.has(endpoint.id),
+      found: ({ match: { endpoint } }) => `${endpoint.name}, which has no such effect`,
     },
   ];
 }

@@ -47,6 +47,8 @@ export interface Match {
   /** Endpoint names, `*` for any run of characters: `bulk`, `indices.*`. */
   readonly endpoints: readonly string[];
   readonly groups: readonly EndpointGroup[];
+  /** What a request may do by any endpoint; never of an allow. */
+  readonly effects: readonly Effect[];
   /** Index names and wildcards: each index that the request can touch must be covered by one of them. */
   readonly indices: readonly string[];
   /** Decoded paths, `*` for any run of characters but `/`, `**` for any at all. */
@@ -70,6 +72,9 @@ export type EndpointGroup =
   | 'security'
   | 'cluster-admin'
   | 'unknown';
+
+/** What several endpoints can do; effects.ts says which. */
+export type Effect = 'delete-index' | 'read-any-index' | 'write-any-index';
 
 export interface HeaderMatch {
   /** In lower case. */

@@ -2,7 +2,7 @@
  * The indices that a request can touch, held against a policy's patterns: for `match.indices`, and for `covers()` and
  * `touches()` of expressions. What the head leaves open counts against the request in both.
  */
-import type { PolicyDocument } from './document.ts';
+import type { Match, PolicyDocument } from './document.ts';
 import type { Endpoint } from './endpoints.ts';
 import { covers, type IndexPatterns, mayTouch } from './indices.ts';
 import type { Subject } from './subject.ts';
@@ -27,6 +27,11 @@ export function isSettled({ match, bodyIndices }: Trust, { name, bodyIndices: in
   return !inBody || (bodyIndices === 'trust' && (explicitIndex.has(name) || match.endpoints.includes(name)));
 }
 
+/** What has an effect on indices and names none in its URL has it on any: a lifecycle policy, a cluster's setting. */
+export function mayBeAbout(endpoint: Endpoint, { effects }: Pick<Match, 'effects'>): boolean {
+  return endpoint.takesIndices || endpoint.bodyIndices || effects.length > 0;
+}
+
 /** Whether one of the patterns matches each index that the request can touch. */
 export function coversRequest(patterns: IndexPatterns, subject: Subject, trust: Trust): boolean {
   const { endpoint, indices: named } = subject.match;
@@ -42,7 +47,8 @@ export function coversRequest(patterns: IndexPatterns, subject: Subject, trust: 
 /** Whether the request may touch an index that one of the patterns matches. */
 export function mayTouchIn(patterns: IndexPatterns, subject: Subject, trust: Trust): boolean {
   const { endpoint } = subject.match;
-  if (!endpoint.takesIndices && !endpoint.bodyIndices) return false;
+  if (!mayBeAbout(endpoint, trust.match)) return false;
+  if (!endpoint.takesIndices && !endpoint.bodyIndices) return true;
   if (subject.queryNamesIndices || !isSettled(trust, endpoint)) return true;
   return endpoint.takesIndices && mayTouch(patterns, subject.indices);
 }

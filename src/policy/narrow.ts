@@ -80,7 +80,7 @@ function emptySet(words: number): Candidates {
 
 const methods = ['GET', 'POST', 'PUT', 'DELETE', 'HEAD', 'OPTIONS', 'PATCH'] as const;
 
-const endpointParts: ReadonlySet<string> = new Set(['methods', 'endpoints', 'groups']);
+const endpointParts: ReadonlySet<string> = new Set(['methods', 'endpoints', 'groups', 'effects']);
 
 /** Whether an endpoint and a method can match depends on nothing else: found once for each pair, and kept. */
 function byEndpoint(policies: readonly Compiled[], words: number): (subject: Subject) => Candidates {

@@ -45,11 +45,7 @@ const document = (kind: string, name: string, spec: string) =>
 
 const policies = write(
   'policies/team-a.yaml',
-  document(
-    'Policy',
-    'no-deletes',
-    '  order: 10\n  match: { endpoints: [indices.delete] }\n  action: audit\n',
-  ) +
+  document('Policy', 'no-deletes', '  order: 10\n  match: { effects: [delete-index] }\n  action: audit\n') +
     document(
       'Policy',
       'team-a-writes',
@@ -183,7 +179,7 @@ test('explain prints the verdict, what it rests on, and why what is asked before
   sets      X-Team, Authorization
   removes   cookie
 asked, in this order:
-  no-deletes: not its endpoints: bulk (group write)
+  no-deletes: not its effects: bulk, which has no such effect
   team-a-writes: matches
 `,
   );
@@ -215,7 +211,10 @@ test('explain tells what the proxy would answer: 401, 413, 400 of the parser, th
     [get, { verdict: 'deny', status: 401, policy: 'default', audited: ['no-deletes'] }],
     [[...get, '--header', 'Authorization: Basic x'], { verdict: 'deny', status: 403, policy: 'default' }],
     [[...get, '--default', 'allow'], { verdict: 'allow', policy: 'default', cluster: 'default' }],
-    [['--path', '/a%2F_search'], { verdict: 'deny', status: 400, reason: 'an encoded slash' }],
+    [
+      ['--path', '/a%2F_search'],
+      { verdict: 'deny', status: 400, reason: 'an encoded slash outside of an id' },
+    ],
     [['--path', '/a b'], { verdict: 'deny', status: 400 }],
     [['--path', '/a', '--header', 'x team: a'], { verdict: 'deny', status: 400 }],
     [['--path', `/${'a'.repeat(5000)}`], { verdict: 'deny', status: 414 }],
@@ -279,7 +278,7 @@ test('test runs the tests among policies, and tells each difference with its pla
     out: `ok reading: anybody reads
 not ok writing: team A writes
   failing.yaml:6:7: expected allow by team-a-writes to hot, was deny 403 by default: No policy allows this request.
-    no-deletes: not its endpoints: bulk (group write)
+    no-deletes: not its effects: bulk, which has no such effect
     team-a-writes: not its indices: logs-b
     all-read: not its groups: bulk (group write)
 ok writing: POST /logs-a-1/_bulk

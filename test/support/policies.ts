@@ -11,6 +11,7 @@ export const noMatch: Match = {
   methods: [],
   endpoints: [],
   groups: [],
+  effects: [],
   indices: [],
   paths: [],
   sources: [],

@@ -1,6 +1,6 @@
 /** From what the schema has read to what the rest of Sluice works with: every default filled in. */
 import type { Action, Match, Origin, PolicyDocument, PrincipalMatch } from '../document.ts';
-import { weekdays } from './match-schema.ts';
+import { allGroups, weekdays } from './match-schema.ts';
 import type { PolicyTestDocument } from './policy-test.ts';
 import type { PolicySettings } from './schema.ts';
 import type { PolicyTestSettings } from './test-schema.ts';
@@ -44,7 +44,10 @@ function toMatch(match: MatchSettings): Match {
   return {
     methods: match.methods ?? [],
     endpoints: match.endpoints ?? [],
-    groups: match.groups ?? [],
+    groups: match.groups?.includes('all')
+      ? allGroups
+      : (match.groups ?? []).filter((group) => group !== 'all'),
+    effects: match.effects ?? [],
     indices: match.indices ?? [],
     paths: match.paths ?? [],
     sources: match.sources ?? [],

@@ -16,7 +16,7 @@ import type {
 import { endpointTable } from '../endpoint-table.ts';
 import { corsPreflight, type Endpoint, endpoints } from '../endpoints.ts';
 import { compileGlob, compileGlobs, compilePathGlob, type Glob } from '../glob.ts';
-import { isSettled } from '../index-match.ts';
+import { isSettled , mayBeAbout } from '../index-match.ts';
 import { compileIndexPatterns, containsPattern, type IndexPatterns } from '../indices.ts';
 import { describe, type Subject } from '../subject.ts';
 
@@ -24,11 +24,11 @@ import { describe, type Subject } from '../subject.ts';
 export interface Scope {
   readonly document: PolicyDocument;
   readonly sense: Sense;
-  /** Which endpoints its `endpoints`, `groups` and `paths` let through. */
+  /** Which endpoints its `endpoints`, `groups`, `effects` and `paths` let through. */
   readonly reached: ReadonlySet<Endpoint>;
   /** Of those, which its `methods` and `indices` can hold for. */
   readonly usable: ReadonlySet<Endpoint>;
-  /** Which parts of `match` ask for something; endpoints and groups are in `reached`. */
+  /** Which parts of `match` ask for something; endpoints, groups and effects are in `reached`. */
   readonly parts: number;
   /** How many items there are to compare; long ones count as several. */
   readonly size: number;
@@ -39,7 +39,7 @@ export interface Scope {
 /** Characters. */
 const longText = 32;
 
-type Part = Exclude<keyof Match, 'endpoints' | 'groups'>;
+type Part = Exclude<keyof Match, 'endpoints' | 'groups' | 'effects'>;
 
 const listParts = [
   'methods',
@@ -111,18 +111,20 @@ function isWithin(wide: ReadonlySet<Endpoint>, narrow: ReadonlySet<Endpoint>): b
   return true;
 }
 
+const endpointParts: ReadonlySet<string> = new Set(['endpoints', 'groups', 'effects']);
+
 /** By all that the sets depend on: policies of one kind share theirs. */
 const known = new Map<string, Pick<Scope, 'reached' | 'usable'>>();
 const maxKnown = 4096;
 
 function endpointsOf(document: PolicyDocument, sense: Sense): Pick<Scope, 'reached' | 'usable'> {
   const { match, bodyIndices } = document;
-  const { endpoints: names, groups, paths, methods, indices } = match;
+  const { endpoints: names, groups, effects, paths, methods, indices } = match;
   const restricted = indices.length > 0 && bodyIndices;
-  const key = JSON.stringify([names, groups, paths.length > 0, methods, restricted, sense]);
+  const key = JSON.stringify([names, groups, effects, paths.length > 0, methods, restricted, sense]);
   let found = known.get(key);
   if (found === undefined) {
-    const asked = compileConditions(document).filter(({ part }) => part === 'endpoints' || part === 'groups');
+    const asked = compileConditions(document).filter(({ part }) => endpointParts.has(part));
     const reached = endpoints.filter((endpoint) => {
       const subject: Subject = { ...anySubject, match: { endpoint, indices: [], ids: [] } };
       return asked.every((condition) => condition.holds(subject));
@@ -147,7 +149,7 @@ const anySubject: Subject = (() => {
 /** Whether `match.indices` can hold for some request to an endpoint; conditions.ts says when it does. */
 export function hasIndices(document: PolicyDocument, endpoint: Endpoint): boolean {
   if (document.match.indices.length === 0) return true;
-  if (!endpoint.takesIndices && !endpoint.bodyIndices) return false;
+  if (!mayBeAbout(endpoint, document.match)) return false;
   if (senseOf(document.action) === 'catches') return true;
   return endpoint.group !== 'unknown' && isSettled(document, endpoint);
 }

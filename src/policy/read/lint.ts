@@ -2,11 +2,13 @@
 import type { Problem } from '../../config/load.ts';
 import { bodyIndicesHint } from '../conditions.ts';
 import { type PolicyDocument, placeOf } from '../document.ts';
+import { namesWith } from '../effects.ts';
 import { type Endpoint, endpoints } from '../endpoints.ts';
 import { compileGlob } from '../glob.ts';
 import { explicitIndex } from '../index-match.ts';
 import { hasIndices, hasMethod, includes, methodsOf, type Scope, scopeOf } from './inclusion.ts';
-import { loosePaths } from './path-lint.ts';
+import { allGroups } from './match-schema.ts';
+import { isOfTable, loosePaths } from './path-lint.ts';
 
 type Finding = Omit<Problem, 'where'>;
 
@@ -19,11 +21,13 @@ const maxComparisons = 10_000_000;
 export function lint(policies: readonly PolicyDocument[]): readonly Problem[] {
   const scopes = policies.map(scopeOf);
   const ordered = misplaced(scopes);
+  const deniesDeletions = policies.some(({ match }) => match.effects.includes('delete-index'));
   const problems = scopes.flatMap((scope) => {
     const { document } = scope;
     const own = [
       ...(ordered.get(document) ?? []),
-      ...unmatched(scope),
+      ...unmatched(meant(scope)),
+      ...(deniesDeletions ? [] : otherDeletions(scope)),
       ...trusted(scope),
       ...loosePaths(document),
       ...unlimited(document),
@@ -77,11 +81,21 @@ function misplaced(scopes: readonly Scope[]): ReadonlyMap<PolicyDocument, readon
       if (shadow !== undefined && catchAlls.has(shadow)) {
         unreached.set(shadow, [...(unreached.get(shadow) ?? []), document]);
       } else if (shadow !== undefined) found.set(document, [shadowedBy(shadow.document)]);
-      else {
-        const allowing = [...catchAlls].find((wide) => wide.document.action.kind === 'allow');
-        if (allowing !== undefined && deniesOnlyUnknown(scope, allowing)) {
-          found.set(document, [deniesTooLate(allowing.document)]);
-        }
+      else if (document.action.kind !== 'allow' && isNotOfUnknown(scope)) {
+        const known = knownOf(scope);
+        const allowing = deciding.find((wide) => {
+          if (wide.document.action.kind !== 'allow' || comparisons > maxComparisons) return false;
+          comparisons += (wide.parts & ~scope.parts) === 0 ? wide.size * scope.size : 1;
+          return known.usable.size > 0 && includes(wide, known);
+        });
+        if (allowing !== undefined) found.set(document, [deniesTooLate(document, allowing.document)]);
+      } else if (document.action.kind === 'allow' && asksForUnknown(document)) {
+        const denying = deciding.find((wide) => {
+          if (wide.document.action.kind !== 'deny' || comparisons > maxComparisons) return false;
+          comparisons += (wide.parts & ~scope.parts) === 0 ? wide.size * scope.size : 1;
+          return includes(wide, unknownOf(scope));
+        });
+        if (denying !== undefined) found.set(document, [unknownIsDenied(denying.document)]);
       }
     }
     if (document.action.kind === 'audit' || document.when !== undefined) continue;
@@ -110,21 +124,71 @@ function leavesNothingTo(after: readonly PolicyDocument[]): Finding {
   };
 }
 
-/** Where `match` names no unknown endpoints, they are hardly what is meant. */
-function deniesOnlyUnknown(scope: Scope, allowing: Scope): boolean {
-  const { match, action } = scope.document;
-  const meant = match.groups.includes('unknown') || match.endpoints.includes('unknown');
-  if (action.kind !== 'deny' || meant || match.paths.length > 0 || scope.parts === 0) return false;
-  const usable = new Set([...scope.usable].filter(({ group }) => group !== 'unknown'));
-  return includes(allowing, { ...scope, usable });
+/** Whether it names known endpoints, and catches those that no table lists since they may be the same. */
+function namesKnown({ match: { endpoints: names, groups, effects } }: PolicyDocument): boolean {
+  if (names.includes('unknown') || groups.includes('unknown')) return false;
+  return names.length + groups.length + effects.length > 0;
 }
 
-function deniesTooLate(allowing: PolicyDocument): Finding {
+/** Where nothing says that unknown endpoints are meant, they are hardly all that is. */
+function isNotOfUnknown({ document, parts }: Scope): boolean {
+  const { endpoints: names, groups, paths } = document.match;
+  if (names.includes('unknown') || groups.includes('unknown')) return false;
+  return namesKnown(document) || (parts !== 0 && paths.length === 0);
+}
+
+/** Without the endpoints that are caught only since they may be others. */
+function meant(scope: Scope): Scope {
+  return scope.sense === 'catches' && namesKnown(scope.document) ? knownOf(scope) : scope;
+}
+
+function knownOf(scope: Scope): Scope {
+  const known = (all: ReadonlySet<Endpoint>) => new Set([...all].filter(({ group }) => group !== 'unknown'));
+  return { ...scope, reached: known(scope.reached), usable: known(scope.usable) };
+}
+
+function unknownOf(scope: Scope): Scope {
+  return { ...scope, usable: new Set([...scope.usable].filter(({ group }) => group === 'unknown')) };
+}
+
+/** Whether it is there for what no table lists: by name, or by paths that none of its URLs fits. */
+function asksForUnknown({ match: { endpoints: names, groups, paths } }: PolicyDocument): boolean {
+  if (names.includes('unknown')) return true;
+  // All of the groups are the rest, whatever has been denied before.
+  if (groups.includes('unknown')) return groups.length < allGroups.length;
+  return names.length === 0 && groups.length === 0 && paths.some((path) => !isOfTable(path));
+}
+
+function unknownIsDenied(denying: PolicyDocument): Finding {
   return {
     path: '',
-    wrong: `denies nothing but paths that no table of endpoints lists: policy ${called(allowing)}, which is asked before it, allows the rest`,
+    wrong: `lets in nothing that no table of endpoints lists: policy ${called(denying)}, which is asked before it, denies all of that, since it may be one of its endpoints`,
+    fix: `give it a lower order than ${denying.name}, and paths that name what it is for`,
+  };
+}
+
+function deniesTooLate({ action }: PolicyDocument, allowing: PolicyDocument): Finding {
+  const does = action.kind === 'audit' ? 'audits' : 'denies';
+  return {
+    path: '',
+    wrong: `${does} nothing but paths that no table of endpoints lists: policy ${called(allowing)}, which is asked before it, allows the rest`,
     fix: `give it a lower order than ${allowing.name}`,
   };
+}
+
+/** A deny of the plain names leaves out the endpoints that delete an index by the way. */
+function otherDeletions({ document: { match, action }, usable }: Scope): readonly Finding[] {
+  if (action.kind === 'allow' || match.effects.length > 0) return [];
+  const at = match.endpoints.findIndex((pattern) => compileGlob(pattern)('indices.delete'));
+  if (at === -1) return [];
+  const names = new Set([...usable].map(({ name }) => name));
+  const others = namesWith('delete-index').filter((name) => !names.has(name));
+  const [first] = others.includes('indices.update_aliases') ? ['indices.update_aliases'] : others;
+  if (!names.has('indices.delete') || first === undefined) return [];
+  const wrong = `asks for indices.delete, and not for ${others.length} other endpoints that can delete an index, such as ${first}`;
+  return [
+    { path: `spec.match.endpoints[${at}]`, wrong, fix: 'match effects: [delete-index] instead of endpoints' },
+  ];
 }
 
 /** What of `match` can't hold for any request. */

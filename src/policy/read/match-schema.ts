@@ -5,6 +5,7 @@ import { nearest } from '../../config/nearest.ts';
 import { read, refuse, size } from '../../config/quantities.ts';
 import type { Reading } from '../../config/units.ts';
 import type { EndpointGroup } from '../document.ts';
+import { effects } from '../effects.ts';
 import { compileGlob } from '../glob.ts';
 import { maxItems } from './bounds.ts';
 import type { PolicyContext } from './context.ts';
@@ -26,7 +27,8 @@ import {
 /** The others are refused before any policy is asked. */
 const methods = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS'] as const;
 
-const groups = [
+/** `all` is each of them. */
+export const allGroups = [
   'read',
   'write',
   'monitor',
@@ -128,8 +130,11 @@ export function matchSchema(context: PolicyContext) {
     endpoints: list(read(readEndpoint).meta({ examples: ['indices.*'] })).describe(
       'Names of endpoints, `*` for any run of characters',
     ),
-    groups: list(z.enum(groups).meta({ examples: ['write'] })).describe(
-      'What an endpoint is for; `unknown` is every path that no table lists, which is matched by no policy that does not name it here, in endpoints or by paths',
+    groups: list(z.enum([...allGroups, 'all']).meta({ examples: ['write'] })).describe(
+      'What an endpoint is for; `unknown` is every path that no table lists, which an allow lets in only where it names it here, in endpoints or by paths, and every deny or audit catches; `all` is every group, `unknown` among them',
+    ),
+    effects: list(z.enum(effects).meta({ examples: ['delete-index'] })).describe(
+      'Of deny and audit: what a request may do, by whatever endpoint; `delete-index`: delete, replace or empty an index, now or later; `read-any-index`, `write-any-index`: of an index that its URL does not name',
     ),
     indices: list(read(readIndices).meta({ examples: ['logs-a-*'] })).describe(
       'Names and wildcards; they must cover every index that the request can touch',

@@ -37,6 +37,17 @@ const urls: readonly (readonly string[])[] = [
   ),
 ].map((url) => url.slice(1).split('/'));
 
+/** Whether a pattern may fit some URL of the table. A `**` at its end is for what comes beside those as well. */
+export function isOfTable(pattern: string): boolean {
+  const parts = pattern.split('/').filter((part) => part !== '');
+  if (parts.includes('**')) return false;
+  const tests = parts.map((part) => compileGlob(part));
+  return urls.some(
+    (url) =>
+      url.length === parts.length && tests.every((test, at) => fits(url[at] ?? '', parts[at] ?? '', test)),
+  );
+}
+
 /** Those before the first `**`, which stand for an index in some URL. Any first one does that is no `_word`. */
 function indexSegments(pattern: string): readonly string[] {
   const parts = pattern.split('/').filter((part) => part !== '');

@@ -80,6 +80,7 @@ const kept: readonly PolicyDocument[] = [
       methods: ['POST', 'PUT'],
       endpoints: ['bulk', 'indices.*'],
       groups: ['write', 'cluster-admin'],
+      effects: [],
       indices: ['logs-a-*', 'far:logs-*'],
       paths: ['/', '/_plugins/**', '/a/*/c', '/ü'],
       sources: ['10.1.0.0/16', '2001:db8::/32', '10.2.3.4', '::/0'],

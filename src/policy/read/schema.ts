@@ -206,6 +206,14 @@ function specSchema(known: PolicyContext) {
           const wrong = `means nothing where the action is ${action}`;
           refuse(context, { wrong, fix: 'remove it, or change the action', path: [key] });
         }
+        const asked: unknown = context.value.match;
+        if (action === 'allow' && typeof asked === 'object' && asked !== null && 'effects' in asked) {
+          refuse(context, {
+            wrong: 'says what a request may do besides, so that nothing can be allowed by it',
+            fix: 'allow by endpoints or groups, or change the action',
+            path: ['match', 'effects'],
+          });
+        }
         // A match that is wrong by itself is none that could be asked.
         const match: unknown = context.value.match;
         const matches = typeof match === 'object' && match !== null && !('indices' in match);
