@@ -156,6 +156,114 @@ test('a header that only reads as another is caught where that is, and lets nobo
   assert.equal(await letsIn(debug, line, { fields: ['X-Debug: on', 'X_Other: on'] }), true);
 });
 
+test('a deny by path catches whatever a server may expand to it, wherever it stands', async () => {
+  const catches = async (path: string, line: string): Promise<boolean> =>
+    (await decided(
+      [
+        deny('d', { match: { paths: [path] } }),
+        policy('rest', {
+          match: { groups: ['read', 'write', 'monitor', 'manage', 'cluster-admin', 'unknown'] },
+        }),
+      ],
+      line,
+    )) === 'deny d';
+  for (const name of [
+    'vault',
+    'vau*',
+    '*',
+    '*t',
+    'v*t',
+    'other,vault',
+    'other,v*',
+    '_all',
+    '-other',
+    '%3Cvault%3E',
+    'v%2A',
+  ]) {
+    for (const [path, line] of [
+      ['/_snapshot/vault', `DELETE /_snapshot/${name}`],
+      ['/_snapshot/vault/*', `DELETE /_snapshot/${name}/snap-1`],
+      ['/_ingest/pipeline/vault', `DELETE /_ingest/pipeline/${name}`],
+      ['/_ingest/**/vault', `GET /_ingest/pipeline/${name}`],
+      ['/vault/_search', `GET /${name}/_search`],
+      ['/_nobody/knows/va*', `GET /_nobody/knows/${name}`],
+    ] as const) {
+      assert.equal(await catches(path, line), true, `${path}: ${line}`);
+    }
+  }
+  for (const name of ['vaults', 'vaulted*', 'other', 'other,others', 'x*', '*s']) {
+    assert.equal(await catches('/_snapshot/vault', `DELETE /_snapshot/${name}`), false, name);
+  }
+  // What a URL leaves out means all.
+  for (const [path, line] of [
+    ['/_snapshot/vault', 'GET /_snapshot'],
+    ['/_snapshot/vault', 'HEAD /_snapshot'],
+    ['/_ingest/pipeline/vault', 'GET /_ingest/pipeline'],
+    ['/_index_template/va*', 'GET /_index_template'],
+    ['/vault/_search', 'GET /_search'],
+    ['/_cat/indices/vault', 'GET /_cat/indices'],
+    ['/vault/_bulk', 'POST /_bulk'],
+    ['/_plugins/_security/**', 'GET /_opendistro/_security/api/internalusers'],
+  ] as const) {
+    assert.equal(await catches(path, line), true, `${path}: ${line}`);
+  }
+  for (const [path, line] of [
+    ['/_bulk', 'POST /logs/_bulk'],
+    ['/logs/_doc/7', 'POST /logs/_doc'],
+    ['/_snapshot/vault', 'GET /_snapshot/_status'],
+    ['/vault/_search', 'GET /logs/_search'],
+  ] as const) {
+    assert.equal(await catches(path, line), false, `${path}: ${line}`);
+  }
+});
+
+test('an allow by path covers all that a list or a wildcard stands for', async () => {
+  const team: PolicyChange = { match: { paths: ['/_snapshot/team-*'] } };
+  for (const name of ['team-a', 'team-*', 'team-a,team-b', 'team-a*,team-b']) {
+    assert.equal(await letsIn(team, `DELETE /_snapshot/${name}`), true, name);
+  }
+  for (const name of [
+    'team-a,vault',
+    'team-*,vault',
+    'team-a,*',
+    'team-a,v*',
+    '*',
+    '_all',
+    'team-a,-vault',
+    '-team-a',
+    'te*',
+  ]) {
+    assert.equal(await letsIn(team, `DELETE /_snapshot/${name}`), false, name);
+  }
+  const listed: PolicyChange = { match: { paths: ['/a,b*/_search'] } };
+  for (const name of ['a,b', 'a,b1', 'b*,a'])
+    assert.equal(await letsIn(listed, `GET /${name}/_search`), true, name);
+  for (const name of ['a,secret', 'a,b,secret'])
+    assert.equal(await letsIn(listed, `GET /${name}/_search`), false, name);
+  assert.equal(await letsIn({ match: { paths: ['/_all/_search'] } }, 'GET /_all/_search'), true);
+  assert.equal(await letsIn({ match: { paths: ['/*/_search'] } }, 'GET /a,*,-b/_search'), true);
+  assert.equal(await letsIn({ match: { paths: ['/**'] } }, 'GET /a,*,-b/_search'), true);
+});
+
+test('a long list in a path is judged in bounded time, on the safe side', async () => {
+  const list = Array.from({ length: 500 }, (_, at) => `a*${at}*b`).join(',');
+  const paths = Array.from({ length: 1000 }, (_, at) => `/_nobody/${at}-*`);
+  const line = `GET /_nobody/${list}`;
+  const rest = policy('rest', { match: { groups: ['unknown'] } });
+  const asked = subject(line);
+  const set = await setOf([
+    ...Array.from({ length: 50 }, (_, at) => deny(`d${at}`, { match: { paths } })),
+    rest,
+  ]);
+  const started = process.cpuUsage();
+  for (let time = 0; time < 20; time++) assert.equal(set.decide(asked).kind, 'deny');
+  const { user: spent } = process.cpuUsage(started);
+  assert.ok(spent < 20 * 50_000, `${spent} µs for 20 decisions`);
+  const own = policy('own', { match: { paths: ['/_nobody/a*'] } });
+  assert.equal(await decided([own], line), 'allow own');
+  assert.equal(await decided([own], `GET /_nobody/${Array(600).fill('a').join(',')}`), 'deny default');
+});
+
 /** Bytes of the heap that are in use, once what is not has been collected. */
 function heldMemory(): number {
   setFlagsFromString('--expose-gc');

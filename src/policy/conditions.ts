@@ -8,11 +8,11 @@ import type { RequestHead } from '../http1/request-head.ts';
 import { type AddressBits, addressBits, networkBits } from '../networks.ts';
 import type { Action, HeaderMatch, LengthMatch, Match, PolicyDocument } from './document.ts';
 import { endpointsWith } from './effects.ts';
-import { readingsOf } from './encoded-slash.ts';
 import type { Endpoint } from './endpoints.ts';
-import { compileGlobs, compilePathGlob } from './glob.ts';
+import { compileGlobs, compilePath } from './glob.ts';
 import { coversRequest, explicitIndex, isSettled, mayTouchIn } from './index-match.ts';
 import { compileIndexPatterns, patternPrefixes } from './indices.ts';
+import { catchesSegment, coversSegment, type PathSegment } from './path-segments.ts';
 import { comparePrincipal } from './principal-match.ts';
 import { Seen } from './seen.ts';
 import type { Subject } from './subject.ts';
@@ -109,17 +109,21 @@ function effects({ effects }: Match, sense: Sense): readonly Condition[] {
   ];
 }
 
-/** A slash inside an id can be read in more than one way, which counts against the request both times. */
+/**
+ * Whoever lets in has to fit every reading of the path, whatever a list or a wildcard in it stands for; whoever denies
+ * catches what any of them may be.
+ */
 function paths({ paths }: Match, sense: Sense): readonly Condition[] {
   if (paths.length === 0) return [];
-  const globs = paths.map(compilePathGlob);
-  const fits = (segments: readonly string[]): boolean => globs.some((glob) => glob(segments));
+  const test = sense === 'covers' ? coversSegment : catchesSegment;
+  const globs = paths.map((pattern) => compilePath(pattern, test));
   return [
     {
       part: 'paths',
-      holds: ({ path }) => {
-        if (path.slashed.length === 0) return fits(path.segments);
-        return sense === 'covers' ? readingsOf(path).every(fits) : readingsOf(path).some(fits);
+      holds: ({ readings, indices: work }) => {
+        const fits = (segments: readonly PathSegment[]): boolean =>
+          globs.some((glob) => glob(segments, work));
+        return sense === 'covers' ? readings.covered.every(fits) : readings.caught.some(fits);
       },
       found: ({ path }) => path.text,
     },

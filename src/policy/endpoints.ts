@@ -26,7 +26,14 @@ export interface EndpointMatch {
   readonly indices: readonly string[];
   /** Places of the other parameters behind the first word of the route: ids, names, metrics. */
   readonly ids: readonly number[];
+  /** Other URLs that mean the same, with `*` for what this one leaves out. */
+  readonly wider: readonly WiderUrl[];
 }
+
+/** Segments: a text, or the place of a segment in the path that was asked for. */
+export type WiderUrl = readonly (string | number)[];
+
+const noneWider: readonly WiderUrl[] = [];
 
 /** Every path and method that no table lists. It could touch anything. */
 export const unknownEndpoint: Endpoint = {
@@ -58,7 +65,15 @@ interface Route {
   /** The segment that is a type, of Elasticsearch 7's typed URLs. */
   readonly type: number | undefined;
   readonly ids: readonly number[];
+  /** As the table has it. */
+  readonly url: readonly string[];
+  readonly methods: readonly string[];
+  /** Found when it is first asked for. */
+  wider: readonly WiderUrl[] | undefined;
 }
+
+/** By endpoint. Filled as the table is read. */
+const routesOf = new Map<Endpoint, Route[]>();
 
 interface Node {
   readonly literals: Map<string, Node>;
@@ -79,7 +94,7 @@ export const endpoints: readonly Endpoint[] = [
     .map((line, at) => readLine(line, at + 2)),
 ];
 
-const unknownMatch: EndpointMatch = { endpoint: unknownEndpoint, indices: [], ids: [] };
+const unknownMatch: EndpointMatch = { endpoint: unknownEndpoint, indices: [], ids: [], wider: noneWider };
 
 /**
  * Literal segments win over parameters, with backtracking; case counts. What the servers' `PathTrie` takes for another
@@ -91,8 +106,7 @@ export function findEndpoint(method: string, { segments }: Pick<JudgedPath, 'seg
   const route =
     find(trie, segments, 0, method) ?? (method === 'HEAD' ? find(trie, segments, 0, 'GET') : undefined);
   if (route === undefined) return unknownMatch;
-  const { endpoint, indices, ids } = route;
-  return { endpoint, indices: indices.map((at) => segments[at] ?? ''), ids };
+  return matchOf(route, segments);
 }
 
 function find(node: Node, segments: readonly string[], at: number, method: string): Route | undefined {
@@ -127,9 +141,37 @@ export function possibleMatches(method: string, segments: readonly string[]): re
     if (node.parameter !== undefined) collect(node.parameter, at + 1);
   };
   collect(trie, 0);
-  return routes.map(({ endpoint, indices, ids }) => {
-    return { endpoint, indices: indices.map((at) => segments[at] ?? ''), ids };
-  });
+  return routes.map((route) => matchOf(route, segments));
+}
+
+function matchOf(route: Route, segments: readonly string[]): EndpointMatch {
+  const { endpoint, indices, ids } = route;
+  route.wider ??= widerThan(route);
+  return { endpoint, indices: indices.map((at) => segments[at] ?? ''), ids, wider: route.wider };
+}
+
+/**
+ * Where a URL leaves a name out, all are meant: `GET /_snapshot` is `/_snapshot/*`, `/_search` is `/*` + `/_search`. Of
+ * what writes documents that is so of indices alone: `POST /logs/_doc` makes an id.
+ */
+function widerThan({ endpoint, url, methods }: Route): readonly WiderUrl[] {
+  const places = new Map(
+    url.flatMap((segment, at) => (isParameter(segment) ? [[segment, at] as const] : [])),
+  );
+  const found: WiderUrl[] = [];
+  for (const other of routesOf.get(endpoint) ?? []) {
+    if (!other.methods.some((method) => methods.includes(method))) continue;
+    const asked = other.url.filter(isParameter);
+    const missing = asked.filter((parameter) => !places.has(parameter));
+    if (missing.length === 0 || asked.length - missing.length < places.size) continue;
+    if (endpoint.group === 'write' && missing.some((parameter) => !parameter.startsWith('<'))) continue;
+    found.push(other.url.map((segment) => (isParameter(segment) ? (places.get(segment) ?? '*') : segment)));
+  }
+  return found.length === 0 ? noneWider : found;
+}
+
+function isParameter(segment: string): boolean {
+  return segment.startsWith('<') || segment.startsWith('{');
 }
 
 /**
@@ -189,11 +231,15 @@ function addRoute(endpoint: Endpoint, methods: readonly string[], url: readonly 
   );
   let node = trie;
   for (const segment of segments) node = child(node, segment);
-  for (const method of methods) node.routes.set(method, { endpoint, indices, type, ids });
+  const route: Route = { endpoint, indices, type, ids, url: segments, methods, wider: undefined };
+  for (const method of methods) node.routes.set(method, route);
+  const known = routesOf.get(endpoint);
+  if (known === undefined) routesOf.set(endpoint, [route]);
+  else known.push(route);
 }
 
 function child(node: Node, segment: string): Node {
-  if (segment.startsWith('<') || segment.startsWith('{')) {
+  if (isParameter(segment)) {
     node.parameter ??= newNode();
     return node.parameter;
   }

@@ -44,20 +44,27 @@ export function compileGlobs(patterns: readonly string[]): Glob {
 
 /**
  * For paths: `*` stays within a segment, a segment of `**` stands for any number of them, none included. The time
- * is bounded by the path's segments times the longest run of the pattern's between two `**`.
+ * is bounded by the path's segments times the longest run of the pattern's between two `**`. `compile` says what a
+ * part of the pattern takes; what comes with a path is handed on to it.
  */
-export function compilePathGlob(pattern: string): (segments: readonly string[]) => boolean {
-  const [first = [], ...others] = runsOf(pattern);
+export function compilePath<Segment, Given>(
+  pattern: string,
+  compile: (part: string) => SegmentTest<Segment, Given>,
+): (segments: readonly Segment[], given: Given) => boolean {
+  const [first = [], ...others] = runsOf(pattern, compile);
   const last = others.pop();
-  if (last === undefined) return (path) => path.length === first.length && standsAt(first, path, 0);
+  if (last === undefined) {
+    return (path, given) => path.length === first.length && standsAt(first, path, 0, given);
+  }
   const middle = others.filter((run) => run.length > 0);
-  return (path) => {
+  return (path, given) => {
     const end = path.length - last.length;
-    if (end < first.length || !standsAt(first, path, 0) || !standsAt(last, path, end)) return false;
+    if (end < first.length || !standsAt(first, path, 0, given) || !standsAt(last, path, end, given))
+      return false;
     // As in a glob: the leftmost place of each run leaves the most room for the rest.
     let at = first.length;
     for (const run of middle) {
-      while (at + run.length <= end && !standsAt(run, path, at)) at++;
+      while (at + run.length <= end && !standsAt(run, path, at, given)) at++;
       at += run.length;
       if (at > end) return false;
     }
@@ -65,22 +72,36 @@ export function compilePathGlob(pattern: string): (segments: readonly string[]) 
   };
 }
 
+type SegmentTest<Segment, Given> = (segment: Segment, given: Given) => boolean;
+
+/** Of paths whose segments stand for themselves. */
+export function compilePathGlob(pattern: string): (segments: readonly string[]) => boolean {
+  const test = compilePath<string, undefined>(pattern, compileGlob);
+  return (segments) => test(segments, undefined);
+}
+
 /** What stands before, between and after the `**`. */
-function runsOf(pattern: string): readonly (readonly Glob[])[] {
-  let run: Glob[] = [];
+function runsOf<Test>(pattern: string, compile: (part: string) => Test): readonly (readonly Test[])[] {
+  let run: Test[] = [];
   const runs = [run];
   for (const part of segmentsOf(pattern)) {
     if (part === '**') {
       run = [];
       runs.push(run);
-    } else run.push(compileGlob(part));
+    } else run.push(compile(part));
   }
   return runs;
 }
 
-function standsAt(run: readonly Glob[], segments: readonly string[], at: number): boolean {
+function standsAt<Segment, Given>(
+  run: readonly SegmentTest<Segment, Given>[],
+  segments: readonly Segment[],
+  at: number,
+  given: Given,
+): boolean {
   for (let part = 0; part < run.length; part++) {
-    if (run[part]?.(segments[at + part] ?? '') !== true) return false;
+    const segment = segments[at + part];
+    if (segment === undefined || run[part]?.(segment, given) !== true) return false;
   }
   return true;
 }

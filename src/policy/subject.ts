@@ -6,6 +6,7 @@ import { slashFault } from './encoded-slash.ts';
 import { corsPreflight, type EndpointMatch, findEndpoint, queryIndices } from './endpoints.ts';
 import { type IndexExpression, parseIndexExpression } from './indices.ts';
 import { type JudgedPath, readPath } from './path.ts';
+import { type PathReadings, readingsFor } from './path-segments.ts';
 import type { Principal } from './principal.ts';
 import { Seen } from './seen.ts';
 
@@ -15,6 +16,8 @@ export interface Target {
   readonly match: EndpointMatch;
   /** What the URL names; where it names nothing, all indices. */
   readonly indices: IndexExpression;
+  /** The path as policies compare it. */
+  readonly readings: PathReadings;
   /** What a set has found for it; see narrow.ts. */
   narrowed: { readonly by: object; readonly candidates: Uint32Array } | undefined;
 }
@@ -42,10 +45,10 @@ export interface Circumstances {
 export function describe(head: RequestHead, circumstances: Circumstances): Subject | Failure {
   const target = targetOf(isCorsPreflight(head) ? corsAsk : head.method, head.path);
   if ('code' in target) return target;
-  const { path, match, indices } = target;
+  const { path, match, indices, readings } = target;
   const { source, principals, time } = circumstances;
   const queryNamesIndices = head.query !== '' && queryIndices(head.query);
-  return { target, head, path, match, indices, queryNamesIndices, source, principals, time };
+  return { target, head, path, match, indices, readings, queryNamesIndices, source, principals, time };
 }
 
 /** Clients ask for the same again and again; but long paths are mostly of single documents. */
@@ -54,7 +57,7 @@ const maxKnownLength = 128;
 
 /** Stands for the method of a CORS preflight: no method holds a blank. */
 const corsAsk = 'CORS preflight';
-const corsMatch: EndpointMatch = { endpoint: corsPreflight, indices: [], ids: [] };
+const corsMatch: EndpointMatch = { endpoint: corsPreflight, indices: [], ids: [], wider: [] };
 
 function targetOf(method: string, path: string): Target | Failure {
   if (path.length > maxKnownLength) return readTarget(method, path);
@@ -75,5 +78,7 @@ function readTarget(method: string, raw: string): Target | Failure {
   const fault = path.slashed.length === 0 || asksFirst ? undefined : slashFault(method, path, match);
   if (fault !== undefined) return failure('path-ambiguous', fault);
   const indices = parseIndexExpression(match.indices);
-  return 'code' in indices ? indices : { path, match, indices, narrowed: undefined };
+  return 'code' in indices
+    ? indices
+    : { path, match, indices, readings: readingsFor(path, match), narrowed: undefined };
 }

@@ -15,9 +15,10 @@ import type {
 } from '../document.ts';
 import { endpointTable } from '../endpoint-table.ts';
 import { corsPreflight, type Endpoint, endpoints } from '../endpoints.ts';
-import { compileGlob, compileGlobs, compilePathGlob, type Glob } from '../glob.ts';
-import { isSettled , mayBeAbout } from '../index-match.ts';
+import { compileGlob, compileGlobs, compilePath, type Glob } from '../glob.ts';
+import { isSettled, mayBeAbout } from '../index-match.ts';
 import { compileIndexPatterns, containsPattern, type IndexPatterns } from '../indices.ts';
+import { isExpression } from '../path-segments.ts';
 import { describe, type Subject } from '../subject.ts';
 
 /** What a policy matches, as far as it can be compared. */
@@ -126,7 +127,7 @@ function endpointsOf(document: PolicyDocument, sense: Sense): Pick<Scope, 'reach
   if (found === undefined) {
     const asked = compileConditions(document).filter(({ part }) => endpointParts.has(part));
     const reached = endpoints.filter((endpoint) => {
-      const subject: Subject = { ...anySubject, match: { endpoint, indices: [], ids: [] } };
+      const subject: Subject = { ...anySubject, match: { endpoint, indices: [], ids: [], wider: [] } };
       return asked.every((condition) => condition.holds(subject));
     });
     const usable = reached.filter((endpoint) => hasIndices(document, endpoint) && hasMethod(match, endpoint));
@@ -219,12 +220,24 @@ function indicesWithin(wide: Scope, narrow: Scope): boolean {
 function pathWithin(wide: string, narrow: string): boolean {
   if (wide === narrow) return true;
   const [parts, segments] = [segmentsOf(wide), segmentsOf(narrow)];
-  if (!segments.includes('**')) return compilePathGlob(wide)(segments);
+  if (!segments.includes('**')) return compilePath(wide, segmentWithin)(segments, undefined);
   const fixed = parts.slice(0, -1);
   if (parts.at(-1) !== '**' || fixed.includes('**')) return false;
   const before = segments.slice(0, fixed.length);
   if (before.length < fixed.length || before.includes('**')) return false;
-  return fixed.every((part, at) => compileGlob(part)(before[at] ?? ''));
+  return fixed.every((part, at) => segmentWithin(part)(before[at] ?? ''));
+}
+
+/** What a server may expand is within itself alone, and within everything. */
+function segmentWithin(wide: string): Glob {
+  const glob = compileGlob(wide);
+  return (narrow) =>
+    wide === narrow || wide === '*' || (!wide.includes(',') && !isList(narrow) && glob(narrow));
+}
+
+/** Other than a wildcard, which index-glob.ts compares. */
+function isList(part: string): boolean {
+  return isExpression(part.replaceAll('*', ''));
 }
 
 function segmentsOf(path: string): readonly string[] {

@@ -5,7 +5,7 @@ import { endpointTable } from '../endpoint-table.ts';
 import { compileGlob } from '../glob.ts';
 import { quoted } from './texts.ts';
 
-/** Servers take `/logs-a,secret/_search` and `/logs-*,-logs-b/_search`, and for a path each is a segment as it stands. */
+/** Paths know of lists and wildcards, and nothing of remote clusters, bodies, and indices in the query. */
 export function loosePaths({ match, action }: PolicyDocument): readonly Omit<Problem, 'where'>[] {
   if (action.kind === 'allow' && match.indices.length > 0) return [];
   return match.paths.flatMap((pattern, at) => {
@@ -13,11 +13,11 @@ export function loosePaths({ match, action }: PolicyDocument): readonly Omit<Pro
     const path = `spec.match.paths[${at}]`;
     if (action.kind === 'allow') {
       if (!named.some((segment) => segment.includes('*'))) return [];
-      const wrong = `allows ${quoted(pattern)}, where a * takes a list of indices as well, such as a,secret`;
+      const wrong = `allows ${quoted(pattern)}, where a * takes indices of other clusters as well, such as a:secret`;
       return [{ path, wrong, fix: 'add match.indices' }];
     }
     if (!named.some((segment) => segment !== '*')) return [];
-    const wrong = `asks for ${quoted(pattern)}, and a request may name the same index by a list or a wildcard`;
+    const wrong = `asks for ${quoted(pattern)}, and the body of another request may name the same index`;
     return [{ path, wrong, fix: `${action.kind} by match.indices instead, and by match.endpoints` }];
   });
 }
