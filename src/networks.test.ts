@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { BlockList, isIPv4 } from 'node:net';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { addressBits, networkBits } from './networks.ts';
+import { addressBits, networkBits, ownerOf } from './networks.ts';
 
 const inside = (address: string, block: string): boolean =>
   addressBits(address)?.startsWith(networkBits(block) ?? 'no network') === true;
@@ -52,4 +52,14 @@ test('blocks hold what node:net says they hold', () => {
       },
     ),
   );
+});
+
+test("clients that can use each other's addresses count as one", () => {
+  const same = (a: string, b: string) => ownerOf(a) === ownerOf(b);
+  assert.ok(same('2001:db8:0:1::1', '2001:DB8:0:1:ffff:ffff:ffff:ffff'));
+  assert.ok(!same('2001:db8:0:1::1', '2001:db8:0:2::1'));
+  assert.ok(same('192.0.2.1', '::ffff:192.0.2.1'));
+  assert.ok(!same('192.0.2.1', '192.0.2.2'));
+  assert.ok(same('fe80::1%eth0', 'fe80::2%eth0'));
+  assert.ok(!same('', 'nowhere'));
 });

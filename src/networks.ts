@@ -28,6 +28,15 @@ export function networkBits(block: string): AddressBits | undefined {
   return kept < 0 || kept > bits.length - 1 ? undefined : bits.slice(0, 1 + kept);
 }
 
+/** What one customer of a network is given: a whole IPv4 address, or an IPv6 /64. */
+const ownedBits = { '4': 1 + 32, '6': 1 + 64 };
+
+/** By what clients count as one, since they can use any address of it: texts that are no addresses stand alone. */
+export function ownerOf(address: string): string {
+  const bits = addressBits(address);
+  return bits === undefined ? address : bits.slice(0, ownedBits[bits.startsWith('4') ? '4' : '6']);
+}
+
 /** A set may hold a hundred thousand blocks. */
 const octets = Array.from({ length: 256 }, (_, octet) => octet.toString(2).padStart(8, '0'));
 

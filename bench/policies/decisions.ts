@@ -55,7 +55,7 @@ async function measure(policies: number) {
   const buildAfter = performance.now() - started - readAfter;
   const identity = await createIdentity({ tokens: [], users: undefined, apiKeys: undefined }, () => {});
   const judge = new Judge({
-    identify: (head) => identity.identify(head),
+    identify: (head, source) => identity.identify(head, source),
     challenge: '',
     limiters: createLimiters(),
   });

@@ -30,7 +30,7 @@ export interface Refused {
 
 export interface JudgeOptions {
   /** Undefined where nobody's credentials are looked at. */
-  readonly identify: ((head: RequestHead) => Identified | Promise<Identified>) | undefined;
+  readonly identify: ((head: RequestHead, source: string) => Identified | Promise<Identified>) | undefined;
   /** The value of WWW-Authenticate (RFC 9110, section 11.6.1); empty where nobody could be authenticated. */
   readonly challenge: string;
   readonly limiters: Limiters;
@@ -99,7 +99,7 @@ export class Judge {
   judge(head: RequestHead, exchange: Exchange): Judgement | Promise<Judgement> {
     const service = this.#service;
     if (service === undefined) return refused(failure('no-policies'));
-    const identified = this.#options.identify?.(head) ?? nobody;
+    const identified = this.#options.identify?.(head, exchange.clientAddress) ?? nobody;
     return identified instanceof Promise
       ? identified.then((who) => this.#decide(service, head, exchange, who))
       : this.#decide(service, head, exchange, identified);

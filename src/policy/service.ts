@@ -87,7 +87,7 @@ export async function createPolicyService(options: PolicyServiceOptions): Promis
   const identity = await createIdentity(options.identity, (event) => tellIdentity(event, log));
   const limiters = createLimiters();
   const judge = new Judge({
-    identify: (head) => identity.identify(head),
+    identify: (head, source) => identity.identify(head, source),
     challenge: challengeOf(options.identity),
     limiters,
   });

@@ -26,8 +26,10 @@ export class RawPeer {
     socket.on('close', () => this.#wake());
   }
 
-  static async connect(port: number, host = '127.0.0.1'): Promise<RawPeer> {
-    const socket = connect({ port, host, allowHalfOpen: true });
+  /** `localAddress`: where it comes from; undefined is for the kernel to choose. */
+  static async connect(port: number, host = '127.0.0.1', localAddress?: string): Promise<RawPeer> {
+    const from = localAddress === undefined ? {} : { localAddress };
+    const socket = connect({ port, host, allowHalfOpen: true, ...from });
     const peer = new RawPeer(socket);
     await within('a raw connect', new Promise((resolve) => socket.once('connect', resolve)));
     return peer;

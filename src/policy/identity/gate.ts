@@ -1,46 +1,96 @@
-/** Costly work, a few at a time: strangers must not be able to spend the processor on guesses. */
+/** Costly work, a few at a time: strangers must not be able to spend the processor on guesses, or friends' turns. */
+import { type Asker, type Place, Turns } from './turns.ts';
 
 export interface GateLimits {
   readonly atOnce: number;
   /** So many more wait. */
   readonly queue: number;
-  /** Running and waiting for one owner, so that guesses at one name leave the others their turn. */
-  readonly perOwner: number;
 }
 
+export interface Entry<T> {
+  /** Undefined where there was no place for it, or where it had to give its place up. Rejects as the work does. */
+  readonly done: Promise<T | undefined>;
+  /** Another asker wants the same: it runs when it is the turn of the first of them. */
+  join(asker: Asker): void;
+}
+
+/** Work that waits, with its places: one for each asker. */
+interface Job {
+  readonly places: Map<string, Place<Job>>;
+  readonly begin: () => void;
+  readonly refuse: () => void;
+}
+
+/**
+ * Sources take turns, and within each of them names. Where all places are taken, the source that holds the most gives
+ * its last one up for a source that holds fewer: guesses from one network keep no other out, however many they are.
+ */
 export class Gate {
   readonly #limits: GateLimits;
-  readonly #waiting: (() => void)[] = [];
-  readonly #owned = new Map<string, number>();
+  readonly #waiting = new Set<Job>();
+  readonly #turns = new Turns<Job>();
   #running = 0;
 
   constructor(limits: GateLimits) {
     this.#limits = limits;
   }
 
-  /** Runs `work` when its turn has come, in the order of calls; undefined, and nothing runs, where it is full. */
-  run<T>(owner: string, work: () => Promise<T>): Promise<T> | undefined {
-    const { atOnce, queue, perOwner } = this.#limits;
-    const owned = this.#owned.get(owner) ?? 0;
-    if (owned >= perOwner) return undefined;
-    if (this.#running >= atOnce && this.#waiting.length >= queue) return undefined;
-    this.#owned.set(owner, owned + 1);
-    return this.#pass(owner, work);
+  run<T>(asker: Asker, work: () => Promise<T>): Entry<T> {
+    if (this.#running < this.#limits.atOnce) {
+      this.#running++;
+      return { done: this.#pass(work), join: () => {} };
+    }
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    const job: Job = { places: new Map(), begin: () => resolve(true), refuse: () => resolve(false) };
+    this.#waiting.add(job);
+    this.#enqueue(job, asker);
+    this.#makeRoom(job, asker);
+    return {
+      done: promise.then((begins) => (begins ? this.#pass(work) : undefined)),
+      join: (other) => this.#enqueue(job, other),
+    };
   }
 
-  async #pass<T>(owner: string, work: () => Promise<T>): Promise<T> {
-    // Who waits is handed the place of the one that leaves: nobody who comes in between can take it.
-    if (this.#running >= this.#limits.atOnce) await new Promise<void>((go) => this.#waiting.push(go));
-    else this.#running++;
+  async #pass<T>(work: () => Promise<T>): Promise<T> {
     try {
       return await work();
     } finally {
-      const left = (this.#owned.get(owner) ?? 1) - 1;
-      if (left === 0) this.#owned.delete(owner);
-      else this.#owned.set(owner, left);
-      const next = this.#waiting.shift();
+      // Who waits is handed the turn of the one that leaves: nobody who comes in between can take it.
+      const next = this.#turns.next()?.item;
       if (next === undefined) this.#running--;
-      else next();
+      else {
+        this.#dequeue(next);
+        next.begin();
+      }
+    }
+  }
+
+  #enqueue(job: Job, asker: Asker): void {
+    const key = `${asker.source}\0${asker.name}`;
+    if (!this.#waiting.has(job) || job.places.has(key)) return;
+    const place = { asker, item: job };
+    job.places.set(key, place);
+    this.#turns.add(place);
+  }
+
+  #dequeue(job: Job): void {
+    for (const place of job.places.values()) this.#turns.remove(place);
+    this.#waiting.delete(job);
+  }
+
+  /** Turns one away: the last of whoever holds the most, or else the one that has come. */
+  #makeRoom(come: Job, asker: Asker): void {
+    while (this.#waiting.size > this.#limits.queue) {
+      const place = this.#turns.lastOfTheMost(asker);
+      const job = place?.item ?? come;
+      // Others wait for it as well, and keep it.
+      if (place !== undefined && job.places.size > 1) {
+        this.#turns.remove(place);
+        job.places.delete(`${place.asker.source}\0${place.asker.name}`);
+        continue;
+      }
+      this.#dequeue(job);
+      job.refuse();
     }
   }
 }

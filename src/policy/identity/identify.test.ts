@@ -21,6 +21,8 @@ import { KnownSecrets } from './known-secrets.ts';
 import { asymmetricAlgorithms, type IdentityOptions, type TokenIssuer } from './options.ts';
 
 const nothing: IdentityOptions = { tokens: [], users: undefined, apiKeys: undefined };
+/** As from a client of this host. */
+const by = (name: string, secret: string, address = '127.0.0.1') => ({ name, secret, address });
 const base64 = (text: string) => Buffer.from(text).toString('base64');
 const basic = (pair: string) => headWith(`Basic ${base64(pair)}`);
 const apiKey = (pair: string) => headWith(`ApiKey ${base64(pair)}`);
@@ -72,9 +74,9 @@ async function identityOf(options: Partial<IdentityOptions>, limits: Partial<Ide
   });
   const who = identity;
   return {
-    at: (head: ReturnType<typeof headWith>) => who.identify(head),
-    tell: async (head: ReturnType<typeof headWith>) =>
-      told(await within('the verdict', Promise.resolve(who.identify(head)))),
+    at: (head: ReturnType<typeof headWith>, address = '127.0.0.1') => who.identify(head, address),
+    tell: async (head: ReturnType<typeof headWith>, address = '127.0.0.1') =>
+      told(await within('the verdict', Promise.resolve(who.identify(head, address)))),
     reload: () => who.reload(),
   };
 }
@@ -136,7 +138,7 @@ describe('with files of hashes', () => {
     }
   });
 
-  it('a change of the file is seen, verdicts by the old one are forgotten, and a bad one changes nothing', async () => {
+  it('a change of the file is seen, verdicts by old lines are forgotten, and a bad one changes nothing', async () => {
     const { tell, reload } = await identityOf({ users });
     assert.equal(await tell(basic('alice:s3cret')), 'verified user alice');
     writeFileSync(users, 'alice:s3cret\n');
@@ -151,20 +153,38 @@ describe('with files of hashes', () => {
     assert.equal(troubles.length, 1);
   });
 
-  it('guesses get no more of the processor than their share, and other names still get their turn', async () => {
+  it('the owner of a name is verified while foes elsewhere guess at it, however many they are', async () => {
+    const { tell } = await identityOf({ users });
+    for (const [foes, owner] of [
+      [['127.0.0.2'], '127.0.0.1'],
+      [['2001:db8:0:1::1', '2001:db8:0:1:ffff::7'], '2001:db8:0:2::1'],
+    ] as const) {
+      const guesses = Array.from({ length: 200 }, (_, at) =>
+        tell(basic(`alice:guess ${at} at ${owner}`), foes[at % foes.length]),
+      );
+      // Each time anew: this is about turns, and not about what is remembered.
+      writeFileSync(users, `alice:${hashSecret('s3cret')}\n`);
+      assert.equal(await tell(basic('alice:s3cret'), owner), 'verified user alice');
+      const outcomes = await Promise.all(guesses);
+      assert.ok(outcomes.includes('identity-unavailable: too many credentials are being verified'));
+    }
+  });
+
+  it('guesses from one source get no more of the processor than their share, and others get their turn', async () => {
     writeFileSync(users, ['alice', 'bob', 'carol'].map((name) => `${name}:${aliceHash}`).join('\n'));
-    const { tell } = await identityOf({ users }, { secretGate: { atOnce: 2, queue: 6, perOwner: 4 } });
+    const { tell } = await identityOf({ users }, { secretGate: { atOnce: 2, queue: 6 } });
     const guesses = (name: string) =>
-      Array.from({ length: 50 }, (_, index) => tell(basic(`${name}:guess${index}`)));
+      Array.from({ length: 50 }, (_, index) => tell(basic(`${name}:guess${index}`), '192.0.2.1'));
     const guessed = [...guesses('alice')];
-    const bob = tell(basic('bob:s3cret'));
+    const bob = tell(basic('bob:s3cret'), '192.0.2.1');
     guessed.push(...guesses('carol'));
+    const owner = tell(basic('alice:s3cret'), '192.0.2.2');
     const verdicts = await Promise.all(guessed);
     const count = (verdict: string) => verdicts.filter((one) => one === verdict).length;
-    // Eight in all: four guesses at alice, bob, and three at carol.
-    assert.equal(count(wrongPassword), 7);
-    assert.equal(count('identity-unavailable: too many credentials are being verified'), 93);
-    assert.equal(await bob, 'verified user bob');
+    // Eight in all: bob, alice, and six guesses.
+    assert.equal(count(wrongPassword), 6);
+    assert.equal(count('identity-unavailable: too many credentials are being verified'), 94);
+    assert.deepEqual(await Promise.all([bob, owner]), ['verified user bob', 'verified user alice']);
   });
 
   it('verdicts are bounded in number and in time, and guesses drive out no right one', async (t) => {
@@ -172,26 +192,57 @@ describe('with files of hashes', () => {
     const known = new KnownSecrets('user', limits, new Gate(identityLimits.secretGate));
     assert.equal(known.accept(`alice:${aliceHash}`).kind, 'taken');
     t.mock.timers.enable({ apis: ['Date'], now: 1_000_000 });
-    assert.equal(told(await known.identify('alice', 's3cret')), 'verified user alice');
-    for (let guess = 0; guess < 5; guess++) await known.identify('alice', `guess${guess}`);
+    assert.equal(told(await known.identify(by('alice', 's3cret'))), 'verified user alice');
+    for (let guess = 0; guess < 5; guess++) await known.identify(by('alice', `guess${guess}`));
     assert.equal(known.remembered, 4);
-    assert.ok(!(known.identify('alice', 's3cret') instanceof Promise));
-    assert.ok(!(known.identify('alice', 'guess4') instanceof Promise));
+    assert.ok(!(known.identify(by('alice', 's3cret')) instanceof Promise));
+    assert.ok(!(known.identify(by('alice', 'guess4')) instanceof Promise));
     t.mock.timers.tick(500);
-    assert.ok(known.identify('alice', 'guess4') instanceof Promise);
-    assert.ok(!(known.identify('alice', 's3cret') instanceof Promise));
-    t.mock.timers.tick(500);
-    assert.ok(known.identify('alice', 's3cret') instanceof Promise);
+    assert.ok(known.identify(by('alice', 'guess4')) instanceof Promise);
+    t.mock.timers.tick(1000);
+    assert.ok(known.identify(by('alice', 's3cret')) instanceof Promise);
   });
 
-  it('a verdict that was on its way when the file changed is not remembered', async () => {
+  it('a right verdict stays while it is used; a wrong one does not, however often it is tried', async (t) => {
+    const limits = { cached: 3, rightFor: 1000, wrongFor: 1000 };
+    const known = new KnownSecrets('user', limits, new Gate(identityLimits.secretGate));
+    assert.equal(known.accept(`alice:${aliceHash}`).kind, 'taken');
+    t.mock.timers.enable({ apis: ['Date'], now: 1_000_000 });
+    await known.identify(by('alice', 's3cret'));
+    await known.identify(by('alice', 'guess'));
+    for (let used = 0; used < 5; used++) {
+      t.mock.timers.tick(300);
+      assert.ok(!(known.identify(by('alice', 's3cret')) instanceof Promise));
+      assert.equal(known.identify(by('alice', 'guess')) instanceof Promise, used >= 3);
+    }
+  });
+
+  it('a file that is read anew forgets verdicts of lines that changed, and of no others', async () => {
+    const known = new KnownSecrets('user', identityLimits.secrets, new Gate(identityLimits.secretGate));
+    assert.equal(known.accept(`alice:${aliceHash}\nbob:${aliceHash}`).kind, 'taken');
+    for (const name of ['alice', 'bob']) await known.identify(by(name, 's3cret'));
+    assert.equal(
+      known.accept(`# carol is new\ncarol:${aliceHash}\nbob:${hashSecret('s3cret')}\nalice: ${aliceHash}`)
+        .kind,
+      'taken',
+    );
+    assert.ok(!(known.identify(by('alice', 's3cret')) instanceof Promise));
+    assert.equal(told(await known.identify(by('alice', 's3cret'))), 'verified user alice');
+    assert.ok(known.identify(by('bob', 's3cret')) instanceof Promise, 'another hash, another verdict');
+    assert.equal(known.accept(`bob:${hashSecret('other')}`).kind, 'taken');
+    assert.equal(told(await known.identify(by('bob', 's3cret'))), wrongPassword);
+    assert.equal(told(await known.identify(by('alice', 's3cret'))), 'claimed user alice');
+  });
+
+  it('a verdict that was on its way when the file changed is worth nothing for another hash', async () => {
     const known = new KnownSecrets('user', identityLimits.secrets, new Gate(identityLimits.secretGate));
     assert.equal(known.accept(`alice:${aliceHash}`).kind, 'taken');
-    const underway = known.identify('alice', 's3cret');
+    const underway = known.identify(by('alice', 's3cret'));
     assert.equal(known.accept('').kind, 'taken');
     assert.equal(told(await underway), 'verified user alice');
-    assert.equal(known.remembered, 0);
-    assert.equal(told(await known.identify('alice', 's3cret')), 'claimed user alice');
+    assert.equal(told(await known.identify(by('alice', 's3cret'))), 'claimed user alice');
+    assert.equal(known.accept(`alice:${hashSecret('another')}`).kind, 'taken');
+    assert.equal(told(await known.identify(by('alice', 's3cret'))), wrongPassword);
   });
 });
 

@@ -16,9 +16,9 @@ import { WatchedFile } from './watched-file.ts';
 export interface Identity {
   /**
    * At once where nothing must be computed or fetched: no Authorization, only claimed, or verified lately.
-   * Never throws or rejects.
+   * Never throws or rejects. `source` is the client's address: what must be computed waits for its network's turn.
    */
-  identify(head: RequestHead): Identified | Promise<Identified>;
+  identify(head: RequestHead, source: string): Identified | Promise<Identified>;
   /** Looks at the files and fetches the keys now, instead of when it is time. */
   reload(): void;
   /** Stops watching and fetching. */
@@ -41,9 +41,9 @@ export interface IdentityLimits {
 export const identityLimits: IdentityLimits = {
   look: 1000,
   secrets: { cached: 4096, rightFor: 300_000, wrongFor: 60_000 },
-  secretGate: { atOnce: 2, queue: 64, perOwner: 8 },
+  secretGate: { atOnce: 2, queue: 64 },
   tokens: { cached: 4096, cachedCharacters: 4 * 1024 * 1024 },
-  tokenGate: { atOnce: 2, queue: 1024, perOwner: 1024 },
+  tokenGate: { atOnce: 2, queue: 1024 },
   keys: { every: 600_000, retry: 5000, cooldown: 30_000 },
   fetch: { timeout: 5000, maxBytes: 256 * 1024 },
 };
@@ -105,14 +105,15 @@ export async function createIdentity(
   };
 
   try {
-    const known = {
+    const tokens = await tokensOf(options.tokens);
+    const known: Known = {
       basic: await secretsIn(options.users, 'user'),
       'api-key': await secretsIn(options.apiKeys, 'api-key'),
+      tokens,
     };
-    const tokens = await tokensOf(options.tokens);
     return {
-      identify: (head) => {
-        const identified = judge(head, known, tokens);
+      identify: (head, source) => {
+        const identified = judge(head, source, known);
         return identified instanceof Promise ? identified.catch(failed) : identified;
       },
       reload: () => {
@@ -126,15 +127,13 @@ export async function createIdentity(
   }
 }
 
-type Known = Readonly<Record<'basic' | 'api-key', KnownSecrets | undefined>>;
+type Known = Readonly<Record<'basic' | 'api-key', KnownSecrets | undefined>> & {
+  readonly tokens: Tokens | undefined;
+};
 
 const holders = { basic: 'user', 'api-key': 'api-key' } as const;
 
-function judge(
-  head: RequestHead,
-  known: Known,
-  tokens: Tokens | undefined,
-): Identified | Promise<Identified> {
+function judge(head: RequestHead, address: string, known: Known): Identified | Promise<Identified> {
   const value = head.fields.get('authorization');
   if (value === undefined) return nobody;
   const credentials = readCredentials(value);
@@ -144,11 +143,16 @@ function judge(
     case 'malformed':
       // Where nothing is verified here, it is the server that says what it thinks of them.
       return known[credentials.scheme] === undefined ? nobody : unauthenticated('malformed', credentials.why);
-    case 'bearer':
-      return tokens !== undefined && isJwt(credentials.token) ? tokens.identify(credentials.token) : nobody;
+    case 'bearer': {
+      const { tokens } = known;
+      if (tokens === undefined || !isJwt(credentials.token)) return nobody;
+      return tokens.identify(credentials.token, address);
+    }
     default: {
       const { kind, name, secret } = credentials;
-      return known[kind]?.identify(name, secret) ?? named(holders[kind], name, false);
+      const secrets = known[kind];
+      if (secrets === undefined) return named(holders[kind], name, false);
+      return secrets.identify({ name, secret, address });
     }
   }
 }

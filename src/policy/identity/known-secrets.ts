@@ -1,8 +1,9 @@
 /** Users or API keys whose hashes a file holds: right, wrong, or not known here and for the server to judge. */
+import { ownerOf } from '../networks.ts';
 import { fingerprint } from './fingerprint.ts';
-import type { Gate } from './gate.ts';
+import type { Entry, Gate } from './gate.ts';
 import { type Hashes, type Holder, readHashFile } from './hash-file.ts';
-import { type Hash, matches } from './hashes.ts';
+import { matches } from './hashes.ts';
 import { claimed, type Identified, named, unauthenticated, unavailable } from './identity.ts';
 import { Recent } from './recent.ts';
 import { type Taken, wrong } from './taken.ts';
@@ -10,9 +11,22 @@ import { type Taken, wrong } from './taken.ts';
 export interface SecretLimits {
   /** Verdicts remembered, right ones and wrong ones each. */
   readonly cached: number;
-  /** Milliseconds. */
+  /** Milliseconds since it was used last. */
   readonly rightFor: number;
+  /** Milliseconds since it was found. */
   readonly wrongFor: number;
+}
+
+/** A name with its secret, and the address of the client that brings them. */
+export interface Presented {
+  readonly name: string;
+  readonly secret: string;
+  readonly address: string;
+}
+
+interface Pending {
+  readonly entry: Entry<boolean>;
+  readonly verdict: Promise<Identified>;
 }
 
 export class KnownSecrets {
@@ -24,7 +38,7 @@ export class KnownSecrets {
   readonly #right: Recent<Identified>;
   readonly #wrong: Recent<Identified>;
   /** A client's many connections bring the same secret at the same time: it is computed once. */
-  readonly #pending = new Map<string, Promise<Identified>>();
+  readonly #pending = new Map<string, Pending>();
 
   constructor(holder: Holder, limits: SecretLimits, gate: Gate) {
     this.#holder = holder;
@@ -39,49 +53,45 @@ export class KnownSecrets {
     return this.#right.size + this.#wrong.size;
   }
 
-  /** Takes a file's text in and forgets all verdicts, or tells what is wrong with it and changes nothing. */
+  /**
+   * Takes a file's text in, or tells what is wrong with it and changes nothing. Verdicts are of a hash, so those of
+   * entries that stay as they are stay, too.
+   */
   accept(text: string): Taken {
     const hashes = readHashFile(text, this.#holder);
     if (typeof hashes === 'string') return wrong(hashes);
     this.#hashes = hashes;
-    this.#right.clear();
-    this.#wrong.clear();
-    this.#pending.clear();
     return { kind: 'taken', entries: hashes.size, same: false };
   }
 
   /** At once where the verdict is remembered, the name is not known, or the hash costs nothing. */
-  identify(name: string, secret: string): Identified | Promise<Identified> {
-    const hash = this.#hashes.get(name);
-    if (hash === undefined) return named(this.#holder, name, false);
+  identify({ name, secret, address }: Presented): Identified | Promise<Identified> {
+    const known = this.#hashes.get(name);
+    if (known === undefined) return named(this.#holder, name, false);
+    const { hash, text } = known;
     if (hash.kind === 'sha256') return this.#verdict(name, matches(hash, secret) === true);
-    // Neither names nor holders hold a NUL.
-    const key = fingerprint(`${this.#holder}\0${name}\0${secret}`);
+    // Neither names nor holders nor hashes hold a NUL.
+    const key = fingerprint(`${this.#holder}\0${name}\0${text}\0${secret}`);
     const now = Date.now();
-    const known = this.#right.get(key, now) ?? this.#wrong.get(key, now) ?? this.#pending.get(key);
-    if (known !== undefined) return known;
-    const hashes = this.#hashes;
-    const computed = this.#gate.run(`${this.#holder}\0${name}`, async () =>
-      this.#compute(hash, name, secret),
-    );
-    if (computed === undefined) {
-      return unavailable('busy', 'too many credentials are being verified', claimed(this.#holder, name));
+    // A client that comes often enough never waits for its turn among those who guess.
+    const verdict = this.#right.get(key, now, this.#limits.rightFor) ?? this.#wrong.get(key, now);
+    if (verdict !== undefined) return verdict;
+    const asker = { source: ownerOf(address), name };
+    const pending = this.#pending.get(key);
+    if (pending !== undefined) {
+      pending.entry.join(asker);
+      return pending.verdict;
     }
-    const settled = computed.then(({ right, verdict }) => {
-      // By a file that has been replaced meanwhile: good for this request, no longer for the next.
-      if (hashes === this.#hashes) this.#remember(key, right, verdict);
-      return verdict;
+    const entry = this.#gate.run(asker, async () => matches(hash, secret));
+    const settled = entry.done.then((right) => {
+      if (right === undefined) return busy(this.#holder, name);
+      const value = this.#verdict(name, right);
+      this.#remember(key, right, value);
+      return value;
     });
-    const pending = settled.finally(() => {
-      if (this.#pending.get(key) === pending) this.#pending.delete(key);
-    });
-    this.#pending.set(key, pending);
-    return pending;
-  }
-
-  async #compute(hash: Hash, name: string, secret: string): Promise<{ right: boolean; verdict: Identified }> {
-    const right = await matches(hash, secret);
-    return { right, verdict: this.#verdict(name, right) };
+    const computed = { entry, verdict: settled.finally(() => this.#pending.delete(key)) };
+    this.#pending.set(key, computed);
+    return computed.verdict;
   }
 
   #remember(key: string, right: boolean, value: Identified): void {
@@ -98,3 +108,6 @@ export class KnownSecrets {
       : unauthenticated('wrong-api-key', 'the API key is wrong', who);
   }
 }
+
+const busy = (holder: Holder, name: string): Identified =>
+  unavailable('busy', 'too many credentials are being verified', claimed(holder, name));

@@ -34,6 +34,14 @@ describe('what was found out lately', () => {
     assert.deepEqual([recent.size, recent.weight], [0, 0]);
   });
 
+  it('that is renewed when it is used stays as long as it is used often enough, and no longer', () => {
+    const recent = new Recent<number>(3);
+    recent.set('a', entry(1, { until: 10 }));
+    for (let now = 5; now < 100; now += 9) assert.equal(recent.get('a', now, 10), 1);
+    assert.equal(recent.get('a', 104), 1);
+    assert.equal(recent.get('a', 105, 10), undefined);
+  });
+
   it('is replaced, not added up, when it is found out again', () => {
     const recent = new Recent<number>(3);
     recent.set('a', entry(1, { weight: 5 }));

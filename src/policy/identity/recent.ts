@@ -2,7 +2,7 @@
 
 interface Entry<V> {
   readonly value: V;
-  readonly until: number;
+  until: number;
   readonly weight: number;
 }
 
@@ -25,8 +25,11 @@ export class Recent<V> {
     return this.#weight;
   }
 
-  /** Undefined where there is none, or where `now` is not before its `until`; milliseconds, of any one clock. */
-  get(key: string, now: number): V | undefined {
+  /**
+   * Undefined where there is none, or where `now` is not before its `until`; milliseconds, of any one clock. With
+   * `renewed` it stays for so long again.
+   */
+  get(key: string, now: number, renewed = 0): V | undefined {
     const entry = this.#entries.get(key);
     if (entry === undefined) return undefined;
     if (now >= entry.until) {
@@ -36,6 +39,7 @@ export class Recent<V> {
     // A Map keeps the order of insertion: now it is the youngest.
     this.#entries.delete(key);
     this.#entries.set(key, entry);
+    if (renewed > 0) entry.until = now + renewed;
     return entry.value;
   }
 

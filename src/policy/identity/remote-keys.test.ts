@@ -53,7 +53,7 @@ describe('keys from a URL', () => {
     );
   };
   const outcome = async (token: string): Promise<string> => {
-    const verdict = Promise.resolve(identity!.identify(headWith(`Bearer ${token}`)));
+    const verdict = Promise.resolve(identity!.identify(headWith(`Bearer ${token}`), '127.0.0.1'));
     const identified = await within('the verdict', verdict);
     return identified.kind === 'refused' ? identified.failure.code : (identified.principals[0]?.name ?? '');
   };

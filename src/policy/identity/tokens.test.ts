@@ -42,11 +42,7 @@ function tokensOf(
   keys: readonly unknown[],
   { issuer = ofFile, cached = 4096, cachedCharacters = 4_000_000, queue = 1024 } = {},
 ) {
-  const tokens = new Tokens(
-    jwtVerify,
-    { cached, cachedCharacters },
-    new Gate({ atOnce: 2, queue, perOwner: 2000 }),
-  );
+  const tokens = new Tokens(jwtVerify, { cached, cachedCharacters }, new Gate({ atOnce: 2, queue }));
   const set = new KeySet(createLocalJWKSet, () => tokens.forget());
   assert.equal(set.accept(JSON.stringify({ keys })).kind, 'taken');
   tokens.trust([{ ...issuer, keys: set }]);
@@ -55,7 +51,7 @@ function tokensOf(
 
 async function outcome(tokens: Tokens, token: string): Promise<string> {
   assert.equal(isJwt(token), true);
-  const identified = await within('the verdict', Promise.resolve(tokens.identify(token)));
+  const identified = await within('the verdict', Promise.resolve(tokens.identify(token, '127.0.0.1')));
   if (identified.kind === 'refused') {
     const { code, detail } = identified.failure;
     for (const piece of token.split('.')) if (piece.length > 8) assert.ok(!detail.includes(piece));
@@ -74,7 +70,7 @@ describe('a token', () => {
       const token = await key.sign(
         claimsWith({ groups: ['a', 'b'], aud: ['x', 'other'], nbf: seconds(-10) }),
       );
-      const identified = await tokens.identify(token);
+      const identified = await tokens.identify(token, '127.0.0.1');
       assert.equal(identified.kind, 'identified');
       const principal = identified.kind === 'identified' ? identified.principals[0] : undefined;
       assert.deepEqual(
@@ -232,13 +228,13 @@ describe('a token', () => {
       `${part(7)}.e30.`,
     ];
     for (const token of [...malformed, `${part({ alg: 'EdDSA' })}.${part([ISSUER])}.x`]) {
-      const identified = tokens.identify(token);
+      const identified = tokens.identify(token, '127.0.0.1');
       assert.ok(!(identified instanceof Promise));
       assert.equal(await outcome(tokens, token), no('the token is malformed'), token);
     }
     const large = await ed.sign(claimsWith({ more: 'x'.repeat(6000) }));
     assert.ok(large.length > 8192);
-    assert.ok(!(tokens.identify(large) instanceof Promise));
+    assert.ok(!(tokens.identify(large, '127.0.0.1') instanceof Promise));
     assert.equal(await outcome(tokens, large), no('the token is longer than 8192 characters'));
   });
 
@@ -263,13 +259,13 @@ describe('tokens that were verified', () => {
   it('are known at once, until they expire', async (t) => {
     const { tokens } = tokensOf([ed.publicJwk], { issuer: { ...ofFile, clockTolerance: 0 } });
     const token = await ed.sign(claimsWith({ exp: seconds(60) }));
-    const [one, two] = [tokens.identify(token), tokens.identify(token)];
+    const [one, two] = [tokens.identify(token, '127.0.0.1'), tokens.identify(token, '127.0.0.1')];
     assert.equal(one, two, 'one verification for both');
     assert.equal(await outcome(tokens, token), genuine);
-    assert.ok(!(tokens.identify(token) instanceof Promise));
+    assert.ok(!(tokens.identify(token, '127.0.0.1') instanceof Promise));
     assert.equal(tokens.remembered, 1);
     t.mock.timers.enable({ apis: ['Date'], now: Date.now() + 61_000 });
-    const late = tokens.identify(token);
+    const late = tokens.identify(token, '127.0.0.1');
     assert.ok(late instanceof Promise);
     const verdict = await late;
     assert.equal(verdict.kind === 'refused' && verdict.failure.detail, 'the token has expired');
@@ -283,8 +279,8 @@ describe('tokens that were verified', () => {
       await Promise.all(
         Array.from({ length: 100 }, async (_, index) => {
           const token = await ed.sign(claimsWith({ sub: `s${batch}-${index}` }));
-          await tokens.identify(token);
-          if (batch < 10) await heavy.identify(token);
+          await tokens.identify(token, '127.0.0.1');
+          if (batch < 10) await heavy.identify(token, '127.0.0.1');
         }),
       );
     }
@@ -304,7 +300,7 @@ describe('tokens that were verified', () => {
     const early = await ed.sign(claimsWith({ sub: 'early' }));
     assert.equal(await outcome(tokens, early), 'token early true');
     const late = await ed.sign(claimsWith({ sub: 'late' }));
-    const underway = tokens.identify(late);
+    const underway = tokens.identify(late, '127.0.0.1');
     assert.equal(set.accept(JSON.stringify({ keys: [ec.publicJwk] })).kind, 'taken');
     assert.equal((await underway).kind, 'identified', 'by the keys that were there when it came');
     assert.equal(tokens.remembered, 0);

@@ -3,6 +3,7 @@
  * What a token says about itself only chooses the issuer and the key; jose then checks all of it.
  */
 import type { jwtVerify } from 'jose/jwt/verify';
+import { ownerOf } from '../networks.ts';
 import type { Principal } from '../principal.ts';
 import { fingerprint } from './fingerprint.ts';
 import type { Gate } from './gate.ts';
@@ -65,8 +66,11 @@ export class Tokens {
     this.#pending.clear();
   }
 
-  /** Of a token that `isJwt`; at once where it was verified lately and has not expired. */
-  identify(token: string): Identified | Promise<Identified> {
+  /**
+   * Of a token that `isJwt`, brought by the client of this address; at once where it was verified lately and has not
+   * expired.
+   */
+  identify(token: string, address: string): Identified | Promise<Identified> {
     if (token.length > maxToken) {
       return unauthenticated('malformed', `the token is longer than ${maxToken} characters`);
     }
@@ -84,7 +88,7 @@ export class Tokens {
     if (!issuer.algorithms.includes(hint.alg)) return refusalOf({ code: 'ERR_JOSE_ALG_NOT_ALLOWED' }, who);
 
     const changes = this.#keyChanges;
-    const judged = this.#judge({ token, issuer, hint, who }).then(({ identified, until }) => {
+    const judged = this.#judge({ token, issuer, hint, who, address }).then(({ identified, until }) => {
       if (until > 0 && changes === this.#keyChanges) {
         this.#genuine.set(key, { value: identified, until, weight: token.length });
       }
@@ -117,8 +121,8 @@ export class Tokens {
     }
   }
 
-  async #check({ token, issuer, who }: Presented, key: PublicKey): Promise<Judged> {
-    const verified = this.#gate.run(issuer.issuer, () =>
+  async #check({ token, issuer, who, address }: Presented, key: PublicKey): Promise<Judged> {
+    const verified = this.#gate.run({ source: ownerOf(address), name: issuer.issuer }, () =>
       this.#verify(token, key, {
         algorithms: [...issuer.algorithms],
         issuer: issuer.issuer,
@@ -127,10 +131,12 @@ export class Tokens {
         clockTolerance: issuer.clockTolerance / 1000,
       }),
     );
-    if (verified === undefined)
-      return refused(unavailable('busy', 'too many tokens are being verified', who));
     try {
-      const { payload } = await verified;
+      const genuine = await verified.done;
+      if (genuine === undefined) {
+        return refused(unavailable('busy', 'too many tokens are being verified', who));
+      }
+      const { payload } = genuine;
       const name = payload[issuer.subjectClaim];
       if (!isSubject(name)) {
         return refused(unauthenticated('token-claims', 'the token does not say whose it is'));
@@ -154,6 +160,7 @@ interface Presented {
   readonly issuer: KeyedIssuer;
   readonly hint: KeyHint;
   readonly who: Principal | undefined;
+  readonly address: string;
 }
 
 interface Judged {
