@@ -464,7 +464,9 @@ test('principals: the verified and the claimed are told apart', async () => {
   assert.equal(await letsIn(claimed, line, { principals: [user('alice', false)] }), true);
   assert.equal(await letsIn(claimed, line, { principals: [user('alice')] }), true);
 
-  const claims = { groups: ['search', 'x'], team: 'a', __proto__: { admin: 'true' } };
+  // Numbers that JSON can't hold are nobody's.
+  const tenant = JSON.parse('[9007199254740993, 1e400]');
+  const claims = { groups: ['search', 'x'], team: 'a', shard: 7, tenant, __proto__: { admin: 'true' } };
   const token = { kind: 'token', name: 's', verified: true, issuer: 'https://i', claims } as const;
   const asks = (change: object) =>
     letsIn(
@@ -485,6 +487,10 @@ test('principals: the verified and the claimed are told apart', async () => {
   assert.equal(await asks({ claims: { groups: ['search'], team: ['b'] } }), false);
   assert.equal(await asks({ claims: { admin: ['true'] } }), false);
   assert.equal(await asks({ claims: { constructor: ['*'] } }), false);
+  assert.equal(await asks({ claims: { shard: ['7'] } }), true);
+  for (const other of ['9007199254740992', '9007199254740993', 'Infinity', '*']) {
+    assert.equal(await asks({ claims: { tenant: [other] } }), false, other);
+  }
 });
 
 test('time windows hold in their own zone, also past midnight', async () => {

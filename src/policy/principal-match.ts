@@ -23,11 +23,16 @@ export function comparePrincipal(match: PrincipalMatch): (principal: Principal) 
     claims.every(({ claim, wanted }) => valuesOf(principal, claim).some(wanted));
 }
 
-/** A claim as texts: itself, or the items of its list. Objects are not compared. */
+/** A claim as texts: itself, or the items of its list. Objects are not compared, nor numbers that JSON can't hold. */
 function valuesOf({ claims }: Principal, claim: string): readonly string[] {
   if (claims === undefined || !Object.hasOwn(claims, claim)) return [];
   const value = claims[claim];
   return (Array.isArray(value) ? value : [value]).flatMap((item: unknown) =>
-    typeof item === 'string' || typeof item === 'number' || typeof item === 'boolean' ? [String(item)] : [],
+    typeof item === 'string' || typeof item === 'boolean' || isExact(item) ? [String(item)] : [],
   );
+}
+
+/** Of integers beyond 2^53 several are read as one: a tenant could be taken for another. */
+function isExact(value: unknown): value is number {
+  return typeof value === 'number' && Math.abs(value) <= Number.MAX_SAFE_INTEGER;
 }

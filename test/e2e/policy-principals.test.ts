@@ -117,6 +117,9 @@ describe('a principal', () => {
     for (const [what, authorization] of Object.entries({
       expired: await bearer({ exp: seconds(-60) }),
       'without an end': await bearer({ exp: undefined }),
+      'without an end that ever comes': `Bearer ${await key.signText(
+        JSON.stringify(claimsWith({ exp: 0 })).replace('"exp":0', '"exp":1e400'),
+      )}`,
       'for somebody else': await bearer({ aud: 'other' }),
       'of an unknown issuer': await bearer({ iss: 'https://evil.test/' }),
       'signed by a stranger': await bearer({}, stranger),

@@ -2,6 +2,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import {
+  CompactSign,
   exportJWK,
   generateKeyPair,
   type JWK,
@@ -20,6 +21,8 @@ export interface SigningKey {
   readonly kid: string;
   readonly publicJwk: JWK;
   sign(claims: JWTPayload, header?: Partial<JWTHeaderParameters>): Promise<string>;
+  /** A payload as it is written, for what no JSON writer writes. */
+  signText(payload: string): Promise<string>;
 }
 
 /** What a token says unless it is told otherwise; `undefined` leaves a claim out. */
@@ -42,6 +45,8 @@ export async function makeKey(alg: string, kid: string): Promise<SigningKey> {
       const crit = Object.fromEntries((header.crit ?? []).map((name) => [name, true]));
       return new SignJWT(claims).setProtectedHeader({ alg, kid, ...header }).sign(privateKey, { crit });
     },
+    signText: (payload) =>
+      new CompactSign(Buffer.from(payload)).setProtectedHeader({ alg, kid }).sign(privateKey),
   };
 }
 

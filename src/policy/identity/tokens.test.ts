@@ -118,6 +118,40 @@ describe('a token', () => {
     );
   });
 
+  it('that would never expire, or says times that are none, is refused', async () => {
+    const { tokens } = tokensOf([ed.publicJwk]);
+    const wrong = no('a time that the token says is none');
+    const now = seconds(0);
+    for (const [text, detail] of [
+      ['"exp":1e400', wrong],
+      ['"exp":1e300', wrong],
+      ['"exp":9007199254740993', wrong],
+      [`"exp":${(now + 60) * 1000}`, wrong],
+      ['"exp":253402300800', wrong],
+      ['"exp":-1e400', no('the token has expired')],
+      ['"exp":-1', no('the token has expired')],
+      ['"exp":0', no('the token has expired')],
+      ['"exp":-0', no('the token has expired')],
+      ['"exp":null', no('a claim of the token is malformed')],
+      ['"exp":[1e400]', no('a claim of the token is malformed')],
+      // The last one of a name counts, for jose and for Sluice.
+      [`"exp":${now + 60},"exp":1e400`, wrong],
+      [`"exp":${now + 60},"nbf":-1e400`, wrong],
+      [`"exp":${now + 60},"nbf":-1`, wrong],
+      [`"exp":${now + 60},"nbf":1e400`, no('the token is not valid yet')],
+      [`"exp":${now + 60},"iat":1e400`, wrong],
+      [`"exp":${now + 60},"iat":-1`, wrong],
+      [`"exp":${now + 60},"iat":"now"`, no('a claim of the token is malformed')],
+      ['"exp":253402300799', genuine],
+      [`"exp":1e400,"exp":${now + 60}`, genuine],
+      [`"exp":${now + 60}.5,"iat":${now}.25,"nbf":0`, genuine],
+    ] as const) {
+      const payload = `{"iss":"${ISSUER}","aud":"${AUDIENCE}","sub":"ingest",${text}}`;
+      assert.equal(await outcome(tokens, await ed.signText(payload)), detail, text);
+    }
+    assert.equal(tokens.remembered, 3);
+  });
+
   it('is known by the claim that the operator names', async () => {
     const { tokens } = tokensOf([ed.publicJwk], { issuer: { ...ofFile, subjectClaim: 'client_id' } });
     const token = await ed.sign(claimsWith({ sub: 'x', client_id: 'team-a' }));

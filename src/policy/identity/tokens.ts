@@ -137,6 +137,9 @@ export class Tokens {
         return refused(unavailable('busy', 'too many tokens are being verified', who));
       }
       const { payload } = genuine;
+      if (!times.every((claim) => payload[claim] === undefined || isTime(payload[claim]))) {
+        return refused(unauthenticated('token-claims', 'a time that the token says is none', who));
+      }
       const name = payload[issuer.subjectClaim];
       if (!isSubject(name)) {
         return refused(unauthenticated('token-claims', 'the token does not say whose it is'));
@@ -167,6 +170,18 @@ interface Judged {
   readonly identified: Identified;
   /** Milliseconds since 1970; 0 is not to be remembered. */
   readonly until: number;
+}
+
+const times = ['exp', 'nbf', 'iat'] as const;
+/** Seconds since 1970: the last one of the year 9999, the last that RFC 3339 can write. */
+const lastTime = 253_402_300_799;
+
+/**
+ * A NumericDate (RFC 7519, section 2) of a time that comes. jose takes any number: `1e400` is Infinity once it is
+ * parsed, and a time in milliseconds lies 50,000 years ahead, so that such tokens would never expire.
+ */
+function isTime(value: unknown): boolean {
+  return typeof value === 'number' && value >= 0 && value <= lastTime;
 }
 
 const refused = (identified: Identified): Judged => ({ identified, until: 0 });
