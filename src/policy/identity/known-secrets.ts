@@ -1,5 +1,5 @@
 /** Users or API keys whose hashes a file holds: right, wrong, or not known here and for the server to judge. */
-import { ownerOf } from '../networks.ts';
+import { ownerOf } from '../../networks.ts';
 import { fingerprint } from './fingerprint.ts';
 import type { Entry, Gate } from './gate.ts';
 import { type Hashes, type Holder, readHashFile } from './hash-file.ts';

@@ -3,7 +3,7 @@
  * What a token says about itself only chooses the issuer and the key; jose then checks all of it.
  */
 import type { jwtVerify } from 'jose/jwt/verify';
-import { ownerOf } from '../networks.ts';
+import { ownerOf } from '../../networks.ts';
 import type { Principal } from '../principal.ts';
 import { fingerprint } from './fingerprint.ts';
 import type { Gate } from './gate.ts';
