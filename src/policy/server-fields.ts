@@ -49,6 +49,14 @@ export function sendsCredentials({ set }: HeaderChanges): boolean {
 }
 
 /**
+ * Whether the server will not see by what the client says who it is. Principals are read from Authorization alone: who
+ * removes another field takes a way to be somebody from the client, and gives none.
+ */
+export function removesClaims({ remove }: HeaderChanges): boolean {
+  return remove.includes('authorization');
+}
+
+/**
  * Fields of the client's that do not reach the server: those removed, those that Sluice sets itself, and, beside
  * Sluice's credentials, all by which a client could be another; each also with `_` for `-`, as many servers read it.
  */

@@ -299,6 +299,25 @@ describe('a principal', () => {
   });
 });
 
+it('a set in which a claim would be checked by nobody is refused, and limits that a claim uses up are warned of', async () => {
+  await using origin = await Origin.open();
+  const claim = { principals: [{ claimedUsers: ['tenant'] }] };
+  const limited = { tenant: { action: 'allow', match: claim, limits: { streams: 2 } } };
+  await using running = await PolicyProcess.start([origin.port], { policies: limited });
+  const warning = JSON.parse(await running.told('policies: worth a look'));
+  assert.match(warning.warning, /spec\.limits\.streams: policy tenant has limits that anybody uses up/);
+  const from = running.sluice.told.length;
+  running.write({ tenant: { action: 'allow', match: claim, headers: { remove: ['Authorization'] } } });
+  const refused = JSON.parse(await running.told('a set was refused', from));
+  assert.match(refused.problems.join(), /removes authorization, so that nobody checks/);
+  const client = await running.sluice.client();
+  const sent = basic('tenant', 'wrong');
+  await client.write(`GET /logs/_search HTTP/1.1\r\nHost: es\r\nAuthorization: ${sent}\r\n\r\n`);
+  assert.equal((await readWhole(client)).head.status, 200);
+  client.destroy();
+  assert.equal(origin.received[0]?.head.field('authorization'), sent, 'for the server to check');
+});
+
 async function outcome(answer: Promise<{ head: Head; sent: string | undefined }>) {
   const { head, sent } = await answer;
   return [head.status, sent];

@@ -6,6 +6,8 @@ import { namesWith } from '../effects.ts';
 import { type Endpoint, endpoints } from '../endpoints.ts';
 import { compileGlob } from '../glob.ts';
 import { explicitIndex } from '../index-match.ts';
+import type { When } from '../when.ts';
+import { claimedLimits } from './claim-lint.ts';
 import { hasIndices, hasMethod, includes, methodsOf, type Scope, scopeOf } from './inclusion.ts';
 import { allGroups } from './match-schema.ts';
 import { isOfTable, loosePaths } from './path-lint.ts';
@@ -17,8 +19,11 @@ const maxFindings = 100;
 /** Items compared, at most: a few seconds' worth. Sets that need more are made by programs. */
 const maxComparisons = 10_000_000;
 
-/** `policies` come in the order in which they are asked. What is told is so for every request, and no guess. */
-export function lint(policies: readonly PolicyDocument[]): readonly Problem[] {
+/**
+ * `policies` come in the order in which they are asked. What is told is so for every request, and no guess.
+ * Without `when` nothing is told of what expressions read.
+ */
+export function lint(policies: readonly PolicyDocument[], when?: When): readonly Problem[] {
   const scopes = policies.map(scopeOf);
   const ordered = misplaced(scopes);
   const deniesDeletions = policies.some(({ match }) => match.effects.includes('delete-index'));
@@ -31,6 +36,7 @@ export function lint(policies: readonly PolicyDocument[]): readonly Problem[] {
       ...trusted(scope),
       ...loosePaths(document),
       ...unlimited(document),
+      ...claimedLimits(document, when),
     ];
     return own.map(
       ({ path, wrong, fix }): Problem => ({

@@ -40,7 +40,7 @@ export async function readSet(texts: readonly SourceText[], surroundings: Surrou
     kind: 'read',
     policies,
     tests,
-    warnings: [...lint(policies), ...looseExpressions(policies, when)],
+    warnings: [...lint(policies, when), ...looseExpressions(policies, when)],
   };
 }
 

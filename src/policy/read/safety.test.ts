@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { noMatch, policy } from '../../../test/support/policies.ts';
 import { formatProblem } from '../../config/load.ts';
-import type { HeaderValue } from '../document.ts';
+import type { HeaderValue, PolicyDocument, PrincipalMatch } from '../document.ts';
 import { loadWhen } from '../when.ts';
 import { tooManySearches, unsafe } from './safety.ts';
 
@@ -62,4 +62,46 @@ test('a set can not hold so many searching patterns that one request takes long'
   assert.match(tooManySearches(set(201, '/*ab*/_search'))[0]?.wrong ?? '', /policy p200 .* more than 200/);
   const headers = [{ name: 'x-team', values: Array.from({ length: 201 }, (_, at) => `*a${at}*`) }];
   assert.equal(tooManySearches([policy('p', { match: { headers } })]).length, 1);
+});
+
+const claims: readonly PrincipalMatch[] = [{ kind: 'user', verified: false, names: ['a'] }];
+const proofs: readonly PrincipalMatch[] = [{ kind: 'user', verified: true, names: ['a'] }];
+const removing = (name: string, change: Partial<PolicyDocument>) =>
+  unsafe(policy('p', { headers: { set: [], remove: [name] }, ...change }), when)
+    .map(formatProblem)
+    .join('\n');
+
+test('credentials that are only claimed must reach the server that is to check them', () => {
+  const refused =
+    /^p.yaml:1:1: spec\.match\.principals: policy p removes authorization, so that nobody checks/;
+  assert.match(removing('authorization', { match: { ...noMatch, principals: claims } }), refused);
+  assert.match(
+    removing('authorization', { match: { ...noMatch, principals: [...proofs, ...claims] } }),
+    refused,
+  );
+  const withSources = { ...noMatch, principals: claims, sources: ['10.0.0.0/8'] };
+  assert.match(removing('authorization', { match: withSources }), refused);
+  assert.match(
+    removing('authorization', { when: "request.principal.name == 'a'" }),
+    /spec\.when: policy p removes/,
+  );
+  const proven = { match: { ...noMatch, principals: proofs }, when: "request.principal.name == 'a'" };
+  for (const change of [
+    {},
+    { match: { ...noMatch, principals: proofs } },
+    proven,
+    { when: "request.path == '/'" },
+  ])
+    assert.equal(removing('authorization', change), '', JSON.stringify(change));
+});
+
+test('removing what could make somebody else of the client is as safe as ever', () => {
+  for (const name of [
+    'cookie',
+    'es-secondary-authorization',
+    'es-security-runas-user',
+    'x-proxy-user',
+    'x-api-key',
+  ])
+    assert.equal(removing(name, { match: { ...noMatch, principals: claims } }), '', name);
 });

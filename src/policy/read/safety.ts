@@ -2,7 +2,7 @@
 import type { Problem } from '../../config/load.ts';
 import { networkBits } from '../../networks.ts';
 import { type PolicyDocument, type PolicyLimits, placeOf } from '../document.ts';
-import { sendsCredentials } from '../server-fields.ts';
+import { removesClaims, sendsCredentials } from '../server-fields.ts';
 import type { When } from '../when.ts';
 
 export function unsafe(policy: PolicyDocument, when: When): readonly Problem[] {
@@ -13,9 +13,10 @@ export function unsafe(policy: PolicyDocument, when: When): readonly Problem[] {
 
 type Finding = Omit<Problem, 'where'>;
 
-/** Behind Sluice's own credentials the server asks nobody who they are: Sluice must know. */
-function credentialsAtRisk({ headers, match, when: source }: PolicyDocument, when: When): readonly Finding[] {
-  if (!sendsCredentials(headers)) return [];
+/** Behind Sluice's own credentials, or behind none, the server asks nobody who they are: Sluice must know. */
+function credentialsAtRisk(policy: PolicyDocument, when: When): readonly Finding[] {
+  const { headers, match, when: source } = policy;
+  if (!sendsCredentials(headers)) return removesClaims(headers) ? claimsAtRisk(policy, when) : [];
   const { principals, sources } = match;
   const read = source === undefined ? new Set<string>() : when.reads(source);
   if (principals.some(({ verified }) => !verified)) {
@@ -66,6 +67,22 @@ function credentialsAtRisk({ headers, match, when: source }: PolicyDocument, whe
       fix: 'ask for principals, or name the sources that are trusted',
     },
   ];
+}
+
+/** The server would never see the password of a claim: whoever needs no password there would be let in by it. */
+function claimsAtRisk(
+  { match: { principals }, when: source }: PolicyDocument,
+  when: When,
+): readonly Finding[] {
+  const wrong = 'removes authorization, so that nobody checks the principal that is only claimed';
+  if (principals.some(({ verified }) => !verified)) {
+    const fix =
+      'leave authorization to the server, or ask for users, apiKeys or a token, which Sluice verifies';
+    return [{ path: 'spec.match.principals', wrong, fix }];
+  }
+  if (principals.length > 0 || source === undefined || !when.reads(source).has('principal')) return [];
+  const fix = 'leave authorization to the server, or name the principals in match.principals';
+  return [{ path: 'spec.when', wrong: `${wrong} and by which its expression may be satisfied`, fix }];
 }
 
 /** Whether a block is too large to be a network that someone trusts. */
