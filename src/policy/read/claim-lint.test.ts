@@ -14,6 +14,7 @@ function told(limits: Partial<PolicyLimits>, change: Partial<PolicyDocument>): r
   return lint([policy('p', { limits: { ...noLimits, ...limits }, ...change })], when).map(formatProblem);
 }
 
+const claiming: readonly (readonly PrincipalMatch[])[] = [[claim], [proof, claim]];
 const rate = { rate: 5, burst: 5 };
 const each: readonly (readonly [keyof PolicyLimits, Partial<PolicyLimits>])[] = [
   ['streams', { streams: 2 }],
@@ -25,7 +26,7 @@ const each: readonly (readonly [keyof PolicyLimits, Partial<PolicyLimits>])[] = 
 
 test('limits that wrong passwords use up are told of, each of those that requests share', () => {
   for (const [name, limits] of each) {
-    for (const claims of [[claim], [proof, claim]]) {
+    for (const claims of claiming) {
       assert.deepEqual(told(limits, { match: { ...noMatch, principals: claims } }), [
         `p.yaml:1:1: spec.limits.${name}: policy p has limits that anybody uses up who claims to be one of its principals, with a wrong password; ask for users, apiKeys or a token, which Sluice verifies, or name the sources they come from`,
       ]);
