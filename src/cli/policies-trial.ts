@@ -5,7 +5,8 @@ import { parseRequestHead, type RequestHead, refuseLargeHead } from '../http1/re
 import { buildSet } from '../policy/build.ts';
 import type { PolicySet, Step } from '../policy/compile.ts';
 import type { PolicyDocument } from '../policy/document.ts';
-import type { Identified } from '../policy/identity/identity.ts';
+import { createIdentity } from '../policy/identity/identify.ts';
+import { type Identified, identifiedAs, nobody } from '../policy/identity/identity.ts';
 import { Judge, type Judgement } from '../policy/judge.ts';
 import { declaresTooMuch } from '../policy/limits/body-budget.ts';
 import { createLimiters } from '../policy/limits/limiter.ts';
@@ -37,7 +38,9 @@ export async function createTrial(input: Input): Promise<(request: TestRequest) 
   const built = await buildSet(policies, { version: '', fallback, secrets: 'unread' });
   if (built.kind === 'wrong') throw new Error(built.problems.map(({ wrong }) => wrong).join(', '));
   const { set } = built;
-  let identified: Identified = { kind: 'identified', principals: [] };
+  // Nothing is verified here: what Authorization says is a claim, or no principal at all.
+  const claims = await createIdentity({ tokens: [], users: undefined, apiKeys: undefined }, () => {});
+  let identified: Identified = nobody;
   const judge = new Judge({ identify: () => identified, challenge: '', limiters: createLimiters() });
   judge.use(set);
 
@@ -45,12 +48,15 @@ export async function createTrial(input: Input): Promise<(request: TestRequest) 
     const head = headOf(request, limits);
     if ('code' in head) return refusedHead(head);
     const { source, principals, time = Date.now() } = request;
-    identified = { kind: 'identified', principals };
+    const who = principals.length > 0 ? identifiedAs(principals) : await claims.identify(head, source);
     const exchange = { ...beginExchange('', source, 0), startedWall: time };
+    identified = who;
     const judgement = await judge.judge(head, exchange);
-    const subject = describe(head, { source, principals, time });
-    if ('code' in subject) return refusedHead(subject);
     const { policy, audited } = exchange;
+    if (judgement.kind === 'refused' && policy === '') return refusedHead(judgement.failure);
+    const known = who.kind === 'identified' ? who.principals : [];
+    const subject = describe(head, { source, principals: known, time });
+    if ('code' in subject) return refusedHead(subject);
     const decided = { policy, audited, subject, steps: set.explain(subject) };
     return { ...becomeOf(judgement, head), document: documentOf(set, policy), ...decided };
   };

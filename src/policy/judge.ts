@@ -111,7 +111,7 @@ export class Judge {
       this.#refusals.beforeAnyPolicy(who.fault);
       return this.#refusedCredentials(who.failure);
     }
-    const { principals } = who;
+    const { principals, presented } = who;
     exchange.principal = principals.length === 0 ? '' : principals.map(shown).join(', ');
     const subject = describe(head, {
       source: exchange.clientAddress,
@@ -130,7 +130,7 @@ export class Judge {
       return post?.allowed ?? byDefault;
     }
     hits.denied += 1;
-    if (post === undefined && service.restsOnPrincipals && !head.fields.has('authorization')) {
+    if (post === undefined && service.restsOnPrincipals && !presented) {
       this.#refusals.by('default', 'missing');
       return this.#refusedCredentials(
         failure('unauthenticated', `${verdict.reason} It came without credentials.`),

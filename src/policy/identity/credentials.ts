@@ -5,7 +5,7 @@ export type Credentials =
   | { readonly kind: 'other' }
   | { readonly kind: 'basic' | 'api-key'; readonly name: string; readonly secret: string }
   | { readonly kind: 'bearer'; readonly token: string }
-  | { readonly kind: 'malformed'; readonly scheme: 'basic' | 'api-key'; readonly why: string };
+  | { readonly kind: 'malformed'; readonly scheme: 'basic' | 'api-key' | 'bearer'; readonly why: string };
 
 const other: Credentials = { kind: 'other' };
 
@@ -19,13 +19,23 @@ export function readCredentials(value: string): Credentials {
   switch (parts?.[1]?.toLowerCase()) {
     case 'basic':
       return readPair('basic', rest);
-    case 'apikey':
-      return readPair('api-key', rest);
     case 'bearer':
       return rest === '' ? other : { kind: 'bearer', token: rest };
+    case 'apikey':
+      return hidesToken(value) ? hidden : readPair('api-key', rest);
     default:
-      return other;
+      return hidesToken(value) ? hidden : other;
   }
+}
+
+const hidden: Credentials = { kind: 'malformed', scheme: 'bearer', why: 'a token stands where none belongs' };
+
+/**
+ * OpenSearch takes what follows `bearer ` for a token, wherever that stands, and a JWT without a scheme (its
+ * HTTPJwtAuthenticator; not behind `Basic`).
+ */
+function hidesToken(value: string): boolean {
+  return /bearer /i.test(value) || /^[^.\s]+\.[^.\s]+\.[^.\s]*$/.test(value);
 }
 
 /**
@@ -36,7 +46,7 @@ const base64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}(?:==)?|[A-Za-z0-9+/]{3
 const controls = /\p{Cc}/u;
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-/** `name:secret`; the secret may hold colons. */
+/** `name:secret`; the secret may hold colons. Whatever is malformed here names nobody to Elasticsearch either. */
 function readPair(scheme: 'basic' | 'api-key', encoded: string): Credentials {
   const malformed = (why: string): Credentials => ({ kind: 'malformed', scheme, why });
   if (!base64.test(encoded)) return malformed('the credentials are not base64');

@@ -92,9 +92,25 @@ describe('without files or issuers', () => {
     assert.equal(now(headWith()), 'nobody');
     assert.equal(now(basic('alice:whatever')), 'claimed user alice');
     assert.equal(now(apiKey('id1:whatever')), 'claimed api-key id1');
-    for (const value of ['Basic %%%', 'ApiKey YQ==', 'Bearer a.b.c', 'Bearer AAEAAW', 'Negotiate abc', 'x']) {
+    for (const value of ['ApiKey YQ==', 'Bearer a.b.c', 'Bearer AAEAAW', 'Negotiate abc', 'x', 'a.b.c']) {
       assert.equal(now(headWith(value)), 'nobody', value);
     }
+  });
+
+  it('a user whom the server would find in what is malformed is not nobody', async () => {
+    const { tell } = await identityOf({});
+    for (const value of [`${base64('bob:x')} more`, `${base64('bob:x')} ${base64('al:y')}`, '%%%', '']) {
+      assert.match(await tell(headWith(`Basic ${value}`)), /^(unauthenticated: |nobody$)/);
+      if (value !== '')
+        assert.equal(
+          await tell(headWith(`Basic ${value}`)),
+          'unauthenticated: the credentials are not base64',
+        );
+    }
+    assert.equal(
+      await tell(headWith(`Basic ${base64('bob:x')}, Bearer a.b.c`)),
+      'unauthenticated: the credentials are not base64',
+    );
   });
 });
 
@@ -281,7 +297,22 @@ describe('with issuers of tokens', () => {
     const { tell } = await identityOf({ tokens: [issuer()] });
     assert.equal(await tell(headWith('Bearer AAEAAWVsYXN0aWMvZmxlZXQ')), 'nobody');
     assert.equal(await tell(headWith('Bearer a.b.c.d.e')), 'nobody');
-    assert.equal(await tell(headWith('Bearer a.b.c')), 'unauthenticated: the token is malformed');
+    for (const value of ['a.b.c', 'a.b.c=', 'bearer a.b.c', '"a.b.c"', 'a.b.c d', 'a.b. c']) {
+      assert.equal(await tell(headWith(`Bearer ${value}`)), 'unauthenticated: the token is malformed', value);
+    }
+    const genuine = await key.sign(claimsWith());
+    for (const value of [
+      genuine,
+      `x bearer ${genuine}`,
+      `ApiKey YTpi bearer ${genuine}`,
+      `Xbearer ${genuine}`,
+      `Bearer\t${genuine}`,
+      `x, BEARER ${genuine}`,
+    ]) {
+      const verdict = await tell(headWith(value));
+      if (value.startsWith('Bearer\t')) assert.equal(verdict, 'nobody', 'no server takes it');
+      else assert.equal(verdict, 'unauthenticated: a token stands where none belongs', value);
+    }
     assert.equal(await tell(basic('alice:x')), 'claimed user alice');
   });
 

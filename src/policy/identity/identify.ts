@@ -4,13 +4,13 @@ import { readCredentials } from './credentials.ts';
 import type { FetchLimits } from './fetch-text.ts';
 import { Gate, type GateLimits } from './gate.ts';
 import type { Holder } from './hash-file.ts';
-import { type Identified, named, nobody, unauthenticated, unavailable } from './identity.ts';
+import { type Identified, named, nobody, unauthenticated, unavailable, unread } from './identity.ts';
 import { KeySet } from './key-set.ts';
 import { KnownSecrets, type SecretLimits } from './known-secrets.ts';
 import { faultOfIssuers, type IdentityOptions, type TokenIssuer } from './options.ts';
 import { RemoteKeys, type RemoteKeysTimes } from './remote-keys.ts';
 import type { IdentityEvent, Taken } from './taken.ts';
-import { isJwt, type TokenLimits, Tokens } from './tokens.ts';
+import { jwtness, type TokenLimits, Tokens } from './tokens.ts';
 import { WatchedFile } from './watched-file.ts';
 
 export interface Identity {
@@ -109,7 +109,7 @@ export async function createIdentity(
     const known: Known = {
       basic: await secretsIn(options.users, 'user'),
       'api-key': await secretsIn(options.apiKeys, 'api-key'),
-      tokens,
+      bearer: tokens,
     };
     return {
       identify: (head, source) => {
@@ -127,9 +127,9 @@ export async function createIdentity(
   }
 }
 
-type Known = Readonly<Record<'basic' | 'api-key', KnownSecrets | undefined>> & {
-  readonly tokens: Tokens | undefined;
-};
+interface Known extends Readonly<Record<'basic' | 'api-key', KnownSecrets | undefined>> {
+  readonly bearer: Tokens | undefined;
+}
 
 const holders = { basic: 'user', 'api-key': 'api-key' } as const;
 
@@ -139,21 +139,32 @@ function judge(head: RequestHead, address: string, known: Known): Identified | P
   const credentials = readCredentials(value);
   switch (credentials.kind) {
     case 'other':
-      return nobody;
+      return unread;
     case 'malformed':
-      // Where nothing is verified here, it is the server that says what it thinks of them.
-      return known[credentials.scheme] === undefined ? nobody : unauthenticated('malformed', credentials.why);
-    case 'bearer': {
-      const { tokens } = known;
-      if (tokens === undefined || !isJwt(credentials.token)) return nobody;
-      return tokens.identify(credentials.token, address);
-    }
+      // Where nothing is verified here, it is the server that says what it thinks of them. But of Basic, OpenSearch takes
+      // the first word, whatever follows: what Sluice reads as nobody's would be somebody's there.
+      return credentials.scheme !== 'basic' && known[credentials.scheme] === undefined
+        ? unread
+        : unauthenticated('malformed', credentials.why);
+    case 'bearer':
+      return known.bearer === undefined ? unread : judgeToken(credentials.token, address, known.bearer);
     default: {
       const { kind, name, secret } = credentials;
       const secrets = known[kind];
       if (secrets === undefined) return named(holders[kind], name, false);
       return secrets.identify({ name, secret, address });
     }
+  }
+}
+
+function judgeToken(token: string, address: string, tokens: Tokens): Identified | Promise<Identified> {
+  switch (jwtness(token)) {
+    case 'jwt':
+      return tokens.identify(token, address);
+    case 'broken':
+      return unauthenticated('malformed', 'the token is malformed');
+    case 'other':
+      return unread;
   }
 }
 

@@ -4,7 +4,13 @@ import type { Principal } from '../principal.ts';
 
 export type Identified =
   /** As far as the head tells; often nobody. */
-  { readonly kind: 'identified'; readonly principals: readonly Principal[] } | RefusedIdentity;
+  | {
+      readonly kind: 'identified';
+      readonly principals: readonly Principal[];
+      /** It came with credentials, also where they tell Sluice of nobody: to ask for some would be of no use. */
+      readonly presented: boolean;
+    }
+  | RefusedIdentity;
 
 export interface RefusedIdentity {
   readonly kind: 'refused';
@@ -31,11 +37,20 @@ export const credentialFaults = [
 
 export type CredentialFault = (typeof credentialFaults)[number];
 
-export const nobody: Identified = { kind: 'identified', principals: [] };
+/** Without credentials. */
+export const nobody: Identified = { kind: 'identified', principals: [], presented: false };
+
+/** With credentials that are for the server alone to read. */
+export const unread: Identified = { kind: 'identified', principals: [], presented: true };
+
+/** Principals that credentials name. */
+export function identifiedAs(principals: readonly Principal[]): Identified {
+  return { kind: 'identified', principals, presented: true };
+}
 
 /** A user or the id of an API key, either proven or as the request claims it. */
 export function named(kind: 'user' | 'api-key', name: string, verified: boolean): Identified {
-  return { kind: 'identified', principals: [principal(kind, name, verified)] };
+  return identifiedAs([principal(kind, name, verified)]);
 }
 
 /** What credentials say that nobody has verified. */

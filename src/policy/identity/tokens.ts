@@ -7,7 +7,7 @@ import { ownerOf } from '../../networks.ts';
 import type { Principal } from '../principal.ts';
 import { fingerprint } from './fingerprint.ts';
 import type { Gate } from './gate.ts';
-import { claimed, type Identified, unauthenticated, unavailable } from './identity.ts';
+import { claimed, type Identified, identifiedAs, unauthenticated, unavailable } from './identity.ts';
 import type { KeyHint, KeyLookup, PublicKey } from './key-set.ts';
 import type { TokenIssuer } from './options.ts';
 import { Recent } from './recent.ts';
@@ -33,8 +33,14 @@ const maxSubject = 256;
 /** Three parts of base64url (RFC 7515, section 3.1); only a signature may be empty, which `none` has. */
 const jwt = /^[\w-]+\.[\w-]+\.[\w-]*$/;
 
-/** Whether a bearer token is a JWT; Elasticsearch's own tokens and encrypted ones are not. */
-export const isJwt = (token: string): boolean => jwt.test(token);
+/**
+ * Whether a bearer token is a JWT; Elasticsearch's own tokens and encrypted ones are not. `broken`: it has the parts of
+ * one, and a server that reads base64 less strictly (OpenSearch takes padding) could take it for one.
+ */
+export function jwtness(token: string): 'jwt' | 'broken' | 'other' {
+  if (jwt.test(token)) return 'jwt';
+  return token.split('.', 4).length === 3 ? 'broken' : 'other';
+}
 
 export class Tokens {
   readonly #verify: typeof jwtVerify;
@@ -67,7 +73,7 @@ export class Tokens {
   }
 
   /**
-   * Of a token that `isJwt`, brought by the client of this address; at once where it was verified lately and has not
+   * Of a token that is a JWT, brought by the client of this address; at once where it was verified lately and has not
    * expired.
    */
   identify(token: string, address: string): Identified | Promise<Identified> {
@@ -148,7 +154,7 @@ export class Tokens {
       const claims: Readonly<Record<string, unknown>> = Object.assign(Object.create(null), payload);
       const principal = { kind: 'token', name, verified: true, issuer: issuer.issuer, claims } as const;
       return {
-        identified: { kind: 'identified', principals: [principal] },
+        identified: identifiedAs([principal]),
         until: (payload.exp ?? 0) * 1000 + issuer.clockTolerance,
       };
     } catch (error) {
