@@ -7,7 +7,7 @@ import { type CredentialRefusal, CredentialRefusals } from './credential-refusal
 import { type Identified, nobody } from './identity/identity.ts';
 import type { Limiter, Limiters } from './limits/limiter.ts';
 import type { Policy } from './policy.ts';
-import type { Principal } from './principal.ts';
+import { shownPrincipal } from './principal.ts';
 import { describe } from './subject.ts';
 
 export type Judgement =
@@ -107,12 +107,12 @@ export class Judge {
 
   #decide(service: InService, head: RequestHead, exchange: Exchange, who: Identified): Judgement {
     if (who.kind === 'refused') {
-      if (who.claimed !== undefined) exchange.principal = shown(who.claimed);
+      if (who.claimed !== undefined) exchange.principal = shownPrincipal(who.claimed);
       this.#refusals.beforeAnyPolicy(who.fault);
       return this.#refusedCredentials(who.failure);
     }
     const { principals, presented } = who;
-    exchange.principal = principals.length === 0 ? '' : principals.map(shown).join(', ');
+    exchange.principal = principals.length === 0 ? '' : principals.map(shownPrincipal).join(', ');
     const subject = describe(head, {
       source: exchange.clientAddress,
       principals,
@@ -171,8 +171,4 @@ const byDefault: Judgement = { kind: 'allowed', policy: undefined, limiter: unde
 
 function refused(why: Failure): Refused {
   return { kind: 'refused', failure: why };
-}
-
-function shown({ kind, name, verified }: Principal): string {
-  return `${kind} ${name}${verified ? '' : '?'}`;
 }

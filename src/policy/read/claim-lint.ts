@@ -30,5 +30,5 @@ function restsOnClaims(
   when: When | undefined,
 ): boolean {
   if (principals.length > 0) return principals.some(({ verified }) => !verified);
-  return source !== undefined && when !== undefined && when.reads(source).has('principal');
+  return source !== undefined && when?.reads(source).has('principal') === true;
 }
