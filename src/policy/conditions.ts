@@ -6,11 +6,11 @@ import { dashed } from '../http1/fields.ts';
 import { isNominated } from '../http1/forward.ts';
 import type { RequestHead } from '../http1/request-head.ts';
 import { type AddressBits, addressBits, networkBits } from '../networks.ts';
-import type { Action, HeaderMatch, LengthMatch, Match, PolicyDocument } from './document.ts';
+import type { Action, HeaderMatch, LengthMatch, Match, PolicyDocument, QueryMatch } from './document.ts';
 import { endpointsWith } from './effects.ts';
 import type { Endpoint } from './endpoints.ts';
 import { compileGlobs, compilePath } from './glob.ts';
-import { coversRequest, explicitIndex, isSettled, mayTouchIn } from './index-match.ts';
+import { coversRequest, explicitIndex, isSettled, mayTouchIn, queryLeadsElsewhere } from './index-match.ts';
 import { compileIndexPatterns, patternPrefixes } from './indices.ts';
 import { catchesSegment, coversSegment, type PathSegment } from './path-segments.ts';
 import { comparePrincipal } from './principal-match.ts';
@@ -55,6 +55,7 @@ export function compileConditions(document: PolicyDocument): readonly Condition[
     ...(match.length === undefined ? [] : [length(match.length)]),
     ...principals(match),
     ...match.headers.map((one) => header(one, sense)),
+    ...match.query.map((one) => parameter(one, sense)),
     ...times(match),
   ];
 }
@@ -144,19 +145,20 @@ function indices(document: PolicyDocument, sense: Sense): readonly Condition[] {
       holds: (subject) => asks(patterns, subject, document),
       // What denies is caught by overlap.
       begins: sense === 'covers' ? patternPrefixes(patterns) : [],
-      found: (subject) => foundIndices(subject, isSettled(document, subject.match.endpoint)),
+      found: (subject) => foundIndices(subject, document),
     },
   ];
 }
 
-function foundIndices(
-  { match: { endpoint, indices: named }, queryNamesIndices }: Subject,
-  isSettled: boolean,
-): string {
-  if (queryNamesIndices) return 'indices named in the query, where servers take them too';
+function foundIndices(subject: Subject, document: PolicyDocument): string {
+  const { endpoint, indices: named } = subject.match;
+  if (subject.queryNamesIndices) return 'indices named in the query, where servers take them too';
   if (!endpoint.takesIndices && !endpoint.bodyIndices) return `${endpoint.name}, which is not about indices`;
+  if (queryLeadsElsewhere(subject, document)) {
+    return 'a pipeline in the query, which can write to any index: name those that may in match.query';
+  }
   const inUrl = named.length === 0 ? 'no index in the URL, which means all' : named.join(',');
-  if (isSettled) return inUrl;
+  if (isSettled(document, endpoint)) return inUrl;
   return `${inUrl}, and the body of ${endpoint.name} can name others: ${bodyIndicesHint(endpoint)}`;
 }
 
@@ -270,6 +272,22 @@ function header({ name, values }: HeaderMatch, sense: Sense): Condition {
     part: `headers.${name}`,
     holds: ({ head }) => someOrEvery(sense, head, name, wanted),
     found: ({ head }) => (head.fields.has(name) ? 'another value' : 'no such header'),
+  };
+}
+
+/** Of several values of one name servers take the last, and others on the way may take the first. */
+function parameter({ name, values }: QueryMatch, sense: Sense): Condition {
+  const wanted = values.length === 0 ? () => true : compileGlobs(values);
+  const covered = (value: string | undefined) => value !== undefined && wanted(value);
+  const caught = (value: string | undefined) => value === undefined || wanted(value);
+  return {
+    part: `query.${name}`,
+    holds: ({ query }) => {
+      const given = query.get(name);
+      if (given === undefined) return false;
+      return sense === 'covers' ? given.every(covered) : given.some(caught);
+    },
+    found: ({ query }) => (query.has(name) ? 'another value' : 'no such parameter'),
   };
 }
 

@@ -56,6 +56,8 @@ export interface Match {
   /** CIDR blocks of the client's address. */
   readonly sources: readonly string[];
   readonly headers: readonly HeaderMatch[];
+  /** Parameters of the query, decoded. */
+  readonly query: readonly QueryMatch[];
   readonly principals: readonly PrincipalMatch[];
   /** Media types without parameters, in lower case. */
   readonly contentTypes: readonly string[];
@@ -80,6 +82,13 @@ export interface HeaderMatch {
   /** In lower case. */
   readonly name: string;
   /** Any of them, `*` for any run of characters; empty asks only that the header is there. */
+  readonly values: readonly string[];
+}
+
+export interface QueryMatch {
+  /** Case counts. */
+  readonly name: string;
+  /** Any of them, `*` for any run of characters; empty asks only that the parameter is there. */
   readonly values: readonly string[];
 }
 

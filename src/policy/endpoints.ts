@@ -5,6 +5,7 @@
 import type { EndpointGroup } from './document.ts';
 import { endpointTable, queryIndexParameters } from './endpoint-table.ts';
 import type { JudgedPath } from './path.ts';
+import type { QueryParameters } from './query.ts';
 
 export interface Endpoint {
   /** Dense: its place in `endpoints`. */
@@ -253,26 +254,10 @@ function child(node: Node, segment: string): Node {
 const named: ReadonlySet<string> = new Set(queryIndexParameters);
 
 /**
- * Whether a query (empty, or from its `?` on) names indices: the servers keep parameters of path and query in one
- * map, so that `/_search?index=secret` is `/secret/_search`. Names are split and decoded as by the servers'
- * `RestUtils`: at `&` and `;`, leading `=` skipped, `+` a space. What can't be decoded counts as naming one.
+ * Whether a query names indices: the servers keep parameters of path and query in one map, so that
+ * `/_search?index=secret` is `/secret/_search`.
  */
-export function queryIndices(query: string): boolean {
-  if (query.length < 2) return false;
-  for (const pair of query.slice(1).split(/[&;]/)) {
-    const start = pair.search(/[^=]/);
-    if (start === -1) continue;
-    const end = pair.indexOf('=', start);
-    const raw = end === -1 ? pair.slice(start) : pair.slice(start, end);
-    if (!raw.includes('%')) {
-      if (named.has(raw)) return true;
-      continue;
-    }
-    try {
-      if (named.has(decodeURIComponent(raw))) return true;
-    } catch {
-      return true;
-    }
-  }
+export function queryIndices(query: QueryParameters): boolean {
+  for (const name of query.keys()) if (named.has(name)) return true;
   return false;
 }

@@ -32,11 +32,21 @@ export function mayBeAbout(endpoint: Endpoint, { effects }: Pick<Match, 'effects
   return endpoint.takesIndices || endpoint.bodyIndices || effects.length > 0;
 }
 
+/**
+ * Whether the query can lead to other indices than the path names: it names some, or a pipeline, which can write where
+ * it likes. A policy that says by `match.query` which pipelines it is about has judged them.
+ */
+export function queryLeadsElsewhere({ queryNamesIndices, query }: Subject, { match }: Trust): boolean {
+  if (queryNamesIndices) return true;
+  return query.has('pipeline') && !match.query.some(({ name }) => name === 'pipeline');
+}
+
 /** Whether one of the patterns matches each index that the request can touch. */
 export function coversRequest(patterns: IndexPatterns, subject: Subject, trust: Trust): boolean {
   const { endpoint, indices: named } = subject.match;
   if (!endpoint.takesIndices && !endpoint.bodyIndices) return false;
-  if (endpoint.group === 'unknown' || subject.queryNamesIndices || !isSettled(trust, endpoint)) return false;
+  if (endpoint.group === 'unknown' || queryLeadsElsewhere(subject, trust)) return false;
+  if (!isSettled(trust, endpoint)) return false;
   // A read that names no index reads all of them, whatever the server allows bodies to name.
   if (named.length === 0 && endpoint.bodyIndices && (!endpoint.takesIndices || endpoint.group !== 'read')) {
     return true;
@@ -49,6 +59,6 @@ export function mayTouchIn(patterns: IndexPatterns, subject: Subject, trust: Tru
   const { endpoint } = subject.match;
   if (!mayBeAbout(endpoint, trust.match)) return false;
   if (!endpoint.takesIndices && !endpoint.bodyIndices) return true;
-  if (subject.queryNamesIndices || !isSettled(trust, endpoint)) return true;
+  if (queryLeadsElsewhere(subject, trust) || !isSettled(trust, endpoint)) return true;
   return endpoint.takesIndices && mayTouch(patterns, subject.indices);
 }

@@ -8,6 +8,7 @@ import { type IndexExpression, parseIndexExpression } from './indices.ts';
 import { type JudgedPath, readPath } from './path.ts';
 import { type PathReadings, readingsFor } from './path-segments.ts';
 import type { Principal } from './principal.ts';
+import { type QueryParameters, readQuery } from './query.ts';
 import { Seen } from './seen.ts';
 
 /** What a method and a path ask for. Requests for the same share one object. */
@@ -25,6 +26,7 @@ export interface Target {
 export interface Subject extends Omit<Target, 'narrowed'> {
   readonly target: Target;
   readonly head: RequestHead;
+  readonly query: QueryParameters;
   /** The query names an index too, which servers read as though the path did. */
   readonly queryNamesIndices: boolean;
   /** The client's address, IPv4 or IPv6, without port. */
@@ -47,8 +49,10 @@ export function describe(head: RequestHead, circumstances: Circumstances): Subje
   if ('code' in target) return target;
   const { path, match, indices, readings } = target;
   const { source, principals, time } = circumstances;
-  const queryNamesIndices = head.query !== '' && queryIndices(head.query);
-  return { target, head, path, match, indices, readings, queryNamesIndices, source, principals, time };
+  const query = readQuery(head.query);
+  if ('code' in query) return query;
+  const queryNamesIndices = queryIndices(query);
+  return { target, head, path, match, indices, readings, query, queryNamesIndices, source, principals, time };
 }
 
 /** Clients ask for the same again and again; but long paths are mostly of single documents. */

@@ -36,7 +36,6 @@ test('indices tied to a claim let in what is covered, and nothing that a body or
     'GET /*,-b*/_search',
     'GET /far:a-1/_search',
     'GET /a-1/_search?index=b-1',
-    'GET /a-1/_search?%69ndex=b-1',
     'GET /%3C%7Bnow%2Fd%7D%3E/_search',
     // Bodies that can name others.
     'POST /_bulk',

@@ -2,6 +2,7 @@ import { accountCases } from './cases/account.ts';
 import { answerCases, tight } from './cases/answers.ts';
 import { claimAttackCases } from './cases/attacks-claims.ts';
 import { denyAttackCases } from './cases/attacks-deny.ts';
+import { queryAttackCases } from './cases/attacks-queries.ts';
 import { searchAttackCases } from './cases/attacks-searches.ts';
 import { bulkCases } from './cases/bulk.ts';
 import { corsCases, corsSettings } from './cases/cors.ts';
@@ -28,6 +29,7 @@ onStage('elasticsearch7', { title: 'with a limit of 100 MB', heap: '2g' }, (stag
   claimAttackCases(stage);
   searchAttackCases(stage);
   denyAttackCases(stage);
+  queryAttackCases(stage);
   slashCases(stage);
 });
 

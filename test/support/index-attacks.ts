@@ -33,7 +33,6 @@ export const claimAttacks: readonly Attack[] = [
   { method: 'GET', path: "/%3Cteam-b-%7Bnow%7B'secret'%7D%7D%3E/_search" },
   { method: 'GET', path: "/%3C%7Bnow%7B'team-b-secret'%7D%7D%3E/_search" },
   { method: 'GET', path: `/_search?index=${target}` },
-  { method: 'GET', path: `/_search?%69ndex=${target}` },
   { method: 'GET', path: `/a-1/_search?index=${target}` },
   { method: 'GET', path: `/_search?q=x&index=${target}` },
   { method: 'GET', path: `/${target}/_doc/1` },

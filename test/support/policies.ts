@@ -16,6 +16,7 @@ export const noMatch: Match = {
   paths: [],
   sources: [],
   headers: [],
+  query: [],
   principals: [],
   contentTypes: [],
   length: undefined,

@@ -52,6 +52,7 @@ function toMatch(match: MatchSettings): Match {
     paths: match.paths ?? [],
     sources: match.sources ?? [],
     headers: (match.headers ?? []).map(({ name, values }) => ({ name, values: values ?? [] })),
+    query: (match.query ?? []).map(({ name, values }) => ({ name, values: values ?? [] })),
     principals: (match.principals ?? []).map(toPrincipalMatch),
     contentTypes: match.contentTypes ?? [],
     length: length && { ...length, atMost: length.atMost ?? unlimited },

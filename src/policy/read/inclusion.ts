@@ -11,6 +11,7 @@ import type {
   Match,
   PolicyDocument,
   PrincipalMatch,
+  QueryMatch,
   TimeWindow,
 } from '../document.ts';
 import { endpointTable } from '../endpoint-table.ts';
@@ -48,6 +49,7 @@ const listParts = [
   'paths',
   'sources',
   'headers',
+  'query',
   'principals',
   'contentTypes',
   'times',
@@ -69,7 +71,7 @@ export function scopeOf(document: PolicyDocument): Scope {
     ...match.principals.flatMap((one) =>
       one.kind === 'token' ? [one.subjects, ...Object.values(one.claims)] : [one.names],
     ),
-    ...match.headers.map(({ values }) => values),
+    ...[...match.headers, ...match.query].map(({ values }) => values),
   ];
   for (const text of texts.flat()) size += Math.ceil(text.length / longText);
   return {
@@ -98,6 +100,7 @@ export function includes(wide: Scope, narrow: Scope): boolean {
     (all.paths.length === 0 ||
       (!strict && some.paths.every((path) => all.paths.some((one) => pathWithin(one, path))))) &&
     all.headers.every((header) => some.headers.some((other) => headerWithin(header, other, strict))) &&
+    all.query.every((one) => some.query.some((other) => headerWithin(one, other, strict))) &&
     (all.contentTypes.length === 0 ||
       (!strict && some.contentTypes.every((type) => all.contentTypes.includes(type)))) &&
     (all.length === undefined || some.length === undefined || lengthWithin(all.length, some.length)) &&
@@ -199,9 +202,15 @@ function networksWithin(wide: readonly string[], narrow: readonly string[]): boo
  * for one that denies. What the head leaves open counts against the request, so that who trusts bodies lets more in
  * and catches less.
  */
+function namesPipelines({ document: { match } }: Scope): boolean {
+  return match.query.some(({ name }) => name === 'pipeline');
+}
+
 function indicesWithin(wide: Scope, narrow: Scope): boolean {
   const [all, some] = [wide.indices, narrow.indices];
   if (all === undefined || some === undefined) return all === undefined;
+  // Who names the pipelines is about requests that have one, and who does not lets none in.
+  if (wide.sense === 'covers' && namesPipelines(narrow) && !namesPipelines(wide)) return false;
   const trustsAll = wide.document.bodyIndices === 'trust';
   const trustsSome = narrow.document.bodyIndices === 'trust';
   if (wide.sense === 'covers') {
@@ -265,7 +274,11 @@ function principalWithin(wide: PrincipalMatch, narrow: PrincipalMatch): boolean 
 }
 
 /** Of several lines, and names that read alike, one is enough to be caught, and not to be let in: `strict`. */
-function headerWithin(wide: HeaderMatch, narrow: HeaderMatch, strict: boolean): boolean {
+function headerWithin(
+  wide: HeaderMatch | QueryMatch,
+  narrow: HeaderMatch | QueryMatch,
+  strict: boolean,
+): boolean {
   if (strict || wide.name !== narrow.name) return false;
   if (wide.values.length === 0) return true;
   return narrow.values.length > 0 && textsWithin(wide.values, narrow.values);

@@ -449,6 +449,12 @@ const matches = (absent: number): fc.Arbitrary<Match> => {
         maxLength: 2,
       }),
     ),
+    query: part(
+      fc.array(
+        fc.record({ name: fc.constantFrom('pipeline', 'b'), values: fc.oneof(fc.constant([]), names) }),
+        { minLength: 1, maxLength: 2 },
+      ),
+    ),
     principals: part(
       fc.array(
         fc.oneof(
@@ -543,6 +549,8 @@ const lines = fc
       '/_reindex',
       '/a/_bulk?index=b',
       '/a/_search?index=b',
+      '/a/_bulk?pipeline=ab',
+      '/a/_search?pipeline=x&b=a',
       '/_plugins/none',
       '/a/b/c',
       '/_cat/indices',

@@ -59,6 +59,13 @@ const header = z.strictObject({
   ),
 });
 
+const parameter = z.strictObject({
+  name: read(readText).meta({ description: 'As servers spell it; case counts', examples: ['pipeline'] }),
+  values: list(read(readText).meta({ examples: ['team-a-*'] })).describe(
+    'Any of them, decoded, `*` for any run of characters; absent asks only that the parameter is there',
+  ),
+});
+
 const length = z
   .strictObject({
     atLeast: size(anySize).prefault(0).describe('Bytes'),
@@ -146,6 +153,9 @@ export function matchSchema(context: PolicyContext) {
       "Blocks (CIDR) or single ones of the client's address",
     ),
     headers: list(header).describe('All of them must fit'),
+    query: list(parameter).describe(
+      'Parameters of the query, all of which must fit. With indices beside it, a `pipeline` is let in only by a policy that names it here: it can write to any index',
+    ),
     principals: list(principalSchema(context)).describe('Who is asking; each item is of one kind'),
     contentTypes: list(read(readMediaType).meta({ examples: ['application/x-ndjson'] })).describe(
       'Media types without parameters',

@@ -88,6 +88,7 @@ const kept: readonly PolicyDocument[] = [
         { name: 'x-team', values: ['a', 'b-*'] },
         { name: 'authorization', values: [] },
       ],
+      query: [],
       principals: [
         { kind: 'user', verified: true, names: ['*'] },
         { kind: 'user', verified: false, names: ['no', 'zoë'] },

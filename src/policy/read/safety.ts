@@ -30,10 +30,11 @@ function credentialsAtRisk(policy: PolicyDocument, when: When): readonly Finding
     ];
   }
   if (principals.length > 0) return [];
-  if (match.headers.length > 0 || read.has('headers') || read.has('query')) {
+  const byQuery = match.query.length > 0 ? 'spec.match.query' : 'spec.when';
+  if (match.headers.length > 0 || match.query.length > 0 || read.has('headers') || read.has('query')) {
     return [
       {
-        path: match.headers.length > 0 ? 'spec.match.headers' : 'spec.when',
+        path: match.headers.length > 0 ? 'spec.match.headers' : byQuery,
         wrong:
           'lets a client reach the credentials that it sends to the server by a header or query of its own',
         fix: 'ask for principals that Sluice verifies as well',
@@ -117,7 +118,7 @@ const mostSearching = 200;
 export function tooManySearches(policies: readonly PolicyDocument[]): readonly Problem[] {
   let count = 0;
   for (const { match, name, origin } of policies) {
-    const texts = [...match.paths, ...match.headers.flatMap(({ values }) => values)];
+    const texts = [...match.paths, ...[...match.headers, ...match.query].flatMap(({ values }) => values)];
     count += texts.filter((text) => searching.test(text.replaceAll('**', ''))).length;
     if (count <= mostSearching) continue;
     return [
