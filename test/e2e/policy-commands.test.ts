@@ -209,7 +209,7 @@ test('explain tells what the proxy would answer: 401, 413, 400 of the parser, th
     [[...bulk, '--length', '200000001'], { verdict: 'deny', status: 413, policy: 'team-a-writes' }],
     [[...bulk, '--length', 'chunked'], { verdict: 'allow', policy: 'team-a-writes', cluster: 'hot' }],
     [get, { verdict: 'deny', status: 401, policy: 'default', audited: ['no-deletes'] }],
-    [[...get, '--header', 'Authorization: Basic x'], { verdict: 'deny', status: 403, policy: 'default' }],
+    [[...get, '--header', 'Authorization: Basic YTpi'], { verdict: 'deny', status: 403, policy: 'default' }],
     [[...get, '--default', 'allow'], { verdict: 'allow', policy: 'default', cluster: 'default' }],
     [
       ['--path', '/a%2F_search'],
