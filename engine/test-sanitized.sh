@@ -45,7 +45,7 @@ sanitized() {
     LD_PRELOAD="$(g++ -print-file-name=libasan.so) $(g++ -print-file-name=libubsan.so)" \
     "$node" "$@"
 }
-sanitized --test --test-timeout=120000 --test-concurrency=2 "${tests[@]}" || failed=1
+sanitized --test --test-timeout=300000 --test-concurrency=2 "${tests[@]}" || failed=1
 sanitized test/fuzz/relays.fuzz.ts 15 "$work" || failed=1
 
 for report in "$work"/report.*; do

@@ -280,7 +280,9 @@ describe('the memory of a process that throttles', () => {
     ['engine', 8],
     ['streams', 64],
   ] as const) {
-    it(`does not grow with what its clients would send (${transport})`, async () => {
+    // Another build of the engine, such as the sanitized one, takes memory of its own.
+    const skip = process.env.SLUICE_ENGINE === undefined ? false : 'the engine is another build';
+    it(`does not grow with what its clients would send (${transport})`, { skip }, async () => {
       await using origin = await Origin.open();
       await using running = await PolicyProcess.start([origin.port], { transport, policies: up('20MB/s') });
       const { sluice } = running;

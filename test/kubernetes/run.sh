@@ -19,4 +19,4 @@ home=$PWD/../../node_modules/node-linux-$arch/bin
 if [ -x "$home/node" ]; then PATH=$home:$PATH; fi
 
 export SLUICE_TEST_CONTROL_PLANE=$bin
-exec node --test --test-concurrency=1 --test-timeout=180000 "${@:-*.test.ts}"
+exec node --test --test-concurrency=1 --test-timeout=300000 "${@:-*.test.ts}"

@@ -23,4 +23,4 @@ if ! cmp -s package-lock.json node_modules/.installed; then
   cp package-lock.json node_modules/.installed
 fi
 node fetch.ts
-exec node --test --test-concurrency=1 --test-timeout=180000 "${@:-*.test.ts}"
+exec node --test --test-concurrency=1 --test-timeout=300000 "${@:-*.test.ts}"

@@ -25,4 +25,4 @@ if ! cmp -s "$requirements" "$venv/.made-from"; then
   cp "$requirements" "$venv/.made-from"
 fi
 export MOTO_SERVER=$venv/bin/moto_server
-exec node --test --test-timeout=120000 test/s3/*.test.ts
+exec node --test --test-timeout=300000 test/s3/*.test.ts
