@@ -74,7 +74,7 @@ Body::Kind read_trailers(std::string_view rest, Body& body) {
   const size_t length = rest.size();
   std::string kept;
   size_t bytes = 0;
-  for (int lines = 0;; ++lines) {
+  for (;;) {
     const Line line = next_line(rest);
     if (line.text.empty()) {
       if (!line.whole) return Body::More;
@@ -82,10 +82,14 @@ Body::Kind read_trailers(std::string_view rest, Body& body) {
       body.trailer = kept;
       return Body::Done;
     }
-    bytes += line.text.size() + 2;
-    if (bytes > 8192 || has_controls(line.text)) return Body::Malformed;
+    // With the first byte for which the line's own CRLF would no longer fit, they are too long.
+    const size_t room = bytes < 8190 ? 8190 - bytes : 0;
+    if (has_controls(line.text.substr(0, room + 1))) return Body::Malformed;
+    if (line.text.size() > room) return Body::TooLong;
     if (!line.whole) return Body::More;
-    if (lines == 100 || !read_field(line.text, kept) || kept.size() > 8192) return Body::Malformed;
+    if (!read_field(line.text, kept)) return Body::Malformed;
+    if (kept.size() > 8192) return Body::TooLong;
+    bytes += line.text.size() + 2;
     rest.remove_prefix(line.text.size() + 2);
   }
 }
