@@ -165,6 +165,18 @@ export class Stand {
     return peer;
   }
 
+  /** Until disposed of, the node at `port` is the heavier one: of two, the balance always tries the other one first. */
+  weighDown(port: number): Disposable {
+    const node = this.cluster.nodes.find(({ name }) => name === `127.0.0.1:${port}`);
+    assert.ok(node);
+    node.bytesInFlight += 1;
+    return {
+      [Symbol.dispose]: () => {
+        node.bytesInFlight -= 1;
+      },
+    };
+  }
+
   /** The next record that nobody has fetched yet. */
   ended(): Promise<Exchange> {
     return this.#arrived.take('the end of an exchange', () => true);
