@@ -1,11 +1,9 @@
 /** Pipelines in the query, which can write to any index, however their name is spelled. */
 import assert from 'node:assert/strict';
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
-import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { cached } from '../cache.ts';
 import { ask, type Reply } from '../http.ts';
-import { type Sluice, startConfigured } from '../sluice.ts';
+import { startJudged } from '../judged.ts';
+import type { Sluice } from '../sluice.ts';
 import type { Stage } from '../stage.ts';
 
 const policies = `apiVersion: sluice.dev/v1alpha1
@@ -23,23 +21,16 @@ spec:
 
 export function queryAttackCases(stage: Pick<Stage, 'direct'>): void {
   describe('a pipeline in the query, under attack', () => {
-    let folder: string;
     let sluice: Sluice;
 
     before(async () => {
-      folder = cached('run', `queries-${process.pid}`);
-      mkdirSync(path.join(folder, 'policies'), { recursive: true });
-      writeFileSync(path.join(folder, 'policies', 'policies.yaml'), policies);
-      const config = { policies: { sources: [{ path: path.join(folder, 'policies') }] } };
-      writeFileSync(path.join(folder, 'sluice.yaml'), JSON.stringify(config));
-      sluice = await startConfigured(['-c', path.join(folder, 'sluice.yaml'), '--upstream', stage.direct]);
+      sluice = await startJudged(stage.direct, policies);
     });
     after(async () => {
       try {
         await sluice?.stop();
       } finally {
         await ask(stage.direct, { method: 'DELETE', path: '/open-1' });
-        if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
       }
     });
 

@@ -3,12 +3,10 @@
  * policy on indices holds, and what it leaves to the server because the server holds it.
  */
 import assert from 'node:assert/strict';
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
-import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { cached } from '../cache.ts';
 import { ask, askJson, type Reply } from '../http.ts';
-import { type Sluice, startConfigured } from '../sluice.ts';
+import { startJudged } from '../judged.ts';
+import type { Sluice } from '../sluice.ts';
 import type { Stage } from '../stage.ts';
 
 const secret = 'the word of the vault';
@@ -25,7 +23,6 @@ spec: {action: allow, match: {groups: [monitor]}}
 
 export function searchAttackCases(stage: Pick<Stage, 'direct'>): void {
   describe("another index's searches, under attack", () => {
-    let folder: string;
     let sluice: Sluice;
     /** The body of a search of the vault. */
     let search: object;
@@ -46,12 +43,7 @@ export function searchAttackCases(stage: Pick<Stage, 'direct'>): void {
       search = { pit: { id: pit_id ?? id, keep_alive: '5m' } };
       const scrolled = await askJson(stage.direct, 'GET', '/vault/_search?scroll=5m&size=1');
       scrollId = (scrolled as { _scroll_id: string })._scroll_id;
-      folder = cached('run', `searches-${process.pid}`);
-      mkdirSync(path.join(folder, 'policies'), { recursive: true });
-      writeFileSync(path.join(folder, 'policies', 'policies.yaml'), reads);
-      const config = { policies: { sources: [{ path: path.join(folder, 'policies') }] } };
-      writeFileSync(path.join(folder, 'sluice.yaml'), JSON.stringify(config));
-      sluice = await startConfigured(['-c', path.join(folder, 'sluice.yaml'), '--upstream', stage.direct]);
+      sluice = await startJudged(stage.direct, reads);
     });
     after(async () => {
       try {
@@ -59,7 +51,6 @@ export function searchAttackCases(stage: Pick<Stage, 'direct'>): void {
       } finally {
         for (const index of ['vault', 'open-1'])
           await ask(stage.direct, { method: 'DELETE', path: `/${index}` });
-        if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
       }
     });
 

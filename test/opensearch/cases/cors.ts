@@ -1,11 +1,9 @@
 /** A browser's CORS preflight under policies: the real server answers it, and runs nothing. */
 import assert from 'node:assert/strict';
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
-import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { cached } from '../cache.ts';
 import { ask } from '../http.ts';
-import { type Sluice, startConfigured } from '../sluice.ts';
+import { startJudged } from '../judged.ts';
+import type { Sluice } from '../sluice.ts';
 import type { Stage } from '../stage.ts';
 
 const page = 'https://app.example';
@@ -32,19 +30,12 @@ spec: {match: {principals: [{claimedUsers: [alice]}]}, action: allow}
 export function corsCases(stage: Stage): void {
   describe('a page of another origin, under policies', () => {
     let sluice: Sluice;
-    let folder: string;
 
     before(async () => {
-      folder = cached('run', `cors-${process.pid}-${stage.kind.version}`);
-      mkdirSync(folder, { recursive: true });
-      writeFileSync(path.join(folder, 'policies.yaml'), policies);
-      const config = `upstream: {nodes: ['${stage.direct}']}\npolicies: {sources: [{path: policies.yaml}]}\n`;
-      writeFileSync(path.join(folder, 'sluice.yaml'), config);
-      sluice = await startConfigured(['-c', path.join(folder, 'sluice.yaml')]);
+      sluice = await startJudged(stage.direct, policies);
     });
     after(async () => {
       await sluice?.stop();
-      if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
     });
 
     test('asks on any path and is answered by the CORS settings of the server; no index comes of it', async () => {

@@ -1,11 +1,9 @@
 /** Ids with a slash, under policies: the document that was judged is the one that the server touches, and no other. */
 import assert from 'node:assert/strict';
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
-import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { cached } from '../cache.ts';
 import { ask, askJson } from '../http.ts';
-import { type Sluice, startConfigured } from '../sluice.ts';
+import { startJudged } from '../judged.ts';
+import type { Sluice } from '../sluice.ts';
 import type { Stage } from '../stage.ts';
 
 const policies = `
@@ -40,19 +38,12 @@ const attacks = [
 export function slashCases(stage: Stage): void {
   describe('ids with a slash, under policies', () => {
     let sluice: Sluice;
-    let folder: string;
 
     before(async () => {
-      folder = cached('run', `slashes-${process.pid}-${stage.kind.version}`);
-      mkdirSync(folder, { recursive: true });
-      writeFileSync(path.join(folder, 'policies.yaml'), policies);
-      const config = `upstream: {nodes: ['${stage.direct}']}\npolicies: {sources: [{path: policies.yaml}]}\n`;
-      writeFileSync(path.join(folder, 'sluice.yaml'), config);
-      sluice = await startConfigured(['-c', path.join(folder, 'sluice.yaml')]);
+      sluice = await startJudged(stage.direct, policies);
     });
     after(async () => {
       await sluice?.stop();
-      if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
       await ask(stage.direct, { method: 'DELETE', path: '/shelf' });
     });
 
